@@ -1,0 +1,9 @@
+//! Sage: long-term memory for Claude Code.
+//!
+//! In reading order; an arrow in ARCHITECTURE.md is "may use", and nothing points the other way.
+
+pub mod error;
+
+pub mod config;
+
+pub mod memory;
