@@ -7,3 +7,4 @@ pub mod error;
 pub mod config;
 
 pub mod memory;
+pub mod text;
