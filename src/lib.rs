@@ -8,3 +8,5 @@ pub mod config;
 
 pub mod memory;
 pub mod text;
+
+pub mod store;

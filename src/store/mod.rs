@@ -1,0 +1,222 @@
+//! Where memories live: one enum over the stores, and the contract that both keep.
+//!
+//! # The contract
+//!
+//! - A verb either did all it says, durably, or nothing. What it returns as stored survives a
+//!   power cut.
+//! - Any number of processes may use a store at once; a caller may wait, but is never told to.
+//! - A memory is *live* until another supersedes it. Only live memories are counted, listed and
+//!   recalled; superseded ones are history and read by name. One whose time is up is neither
+//!   listed nor recalled from that moment, and counts until it is deleted.
+//! - Candidates come from the rule in [`candidates`], the same in every store, and ranking happens
+//!   elsewhere, so that the same data gives the same answers whatever the store.
+//! - Lists have a total order; a cursor is only meaningful to the list it came from.
+
+pub mod candidates;
+pub mod sqlite;
+mod vector;
+
+use std::ops::Range;
+
+pub use candidates::{Candidate, CandidateQuery, Candidates};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::memory::{Content, Filter, Kind, Memory, MemoryId, Page, Project, Scope};
+use crate::memory::{Session, Timestamp};
+
+/// An open store.
+#[derive(Clone)]
+pub enum Store {
+    /// The embedded store: one SQLite database in a folder.
+    Sqlite(sqlite::Sqlite),
+}
+
+/// A memory that is ready to be kept: redacted, admitted, analysed.
+#[derive(Debug, Clone)]
+pub struct NewMemory {
+    /// Its name, if it turns out to be new.
+    pub id: MemoryId,
+    /// Where it belongs; made if it is not there.
+    pub project: Project,
+    /// The client's id of its conversation; made if it is not there.
+    pub session: Option<String>,
+    /// The directory it was said in; from now on that directory means this project.
+    pub directory: Option<String>,
+    /// What sort of thing it is.
+    pub kind: Kind,
+    /// Its words.
+    pub content: Content,
+    /// Stands for the words where equality is all that matters.
+    pub content_hash: [u8; 16],
+    /// Sorted, lower case.
+    pub tags: Vec<String>,
+    /// Supersedes the project's live memory with the same key.
+    pub key: Option<String>,
+    /// Shown first when a session starts.
+    pub pinned: bool,
+    /// By which way it came.
+    pub source: &'static str,
+    /// When it was said.
+    pub created_at: Timestamp,
+    /// When it stops being live.
+    pub expires_at: Option<Timestamp>,
+    /// A JSON object.
+    pub metadata: Option<String>,
+    /// The idempotency key of the event; at most one memory of the store has it.
+    pub event: Option<String>,
+    /// The live memory of the same project whose place it takes.
+    pub replaces: Option<MemoryId>,
+    /// What is indexed.
+    pub passages: Vec<NewPassage>,
+}
+
+/// A stretch of a memory with its terms.
+#[derive(Debug, Clone)]
+pub struct NewPassage {
+    /// Where it stands in the text, in bytes.
+    pub range: Range<usize>,
+    /// How many terms it has, repeats included.
+    pub length: u32,
+    /// Each different term with the number of times it occurs.
+    pub terms: Vec<(String, u32)>,
+}
+
+/// What became of a memory handed to [`Store::put`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is new.
+    Stored {
+        /// The memory whose place it took.
+        superseded: Option<MemoryId>,
+    },
+    /// The same event was kept with fewer words, or the same words with fewer marks.
+    Updated(MemoryId),
+    /// Nothing changed.
+    Known(MemoryId),
+    /// The event had been forgotten on purpose.
+    Forgotten,
+}
+
+/// How much a forget deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Memories, superseded versions included.
+    pub memories: u64,
+    /// Passages with their index entries.
+    pub passages: u64,
+}
+
+/// Numbers about a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// Live memories by kind, in the order of [`Kind::ALL`].
+    pub by_kind: [u64; 3],
+    /// Memories kept as history.
+    pub superseded: u64,
+    /// Indexed passages.
+    pub passages: u64,
+    /// Sessions with memories.
+    pub sessions: u64,
+    /// Projects with their number of live memories, largest first.
+    pub projects: Vec<(Project, u64)>,
+    /// When the oldest and the newest live memory were said.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Size on disk, in bytes.
+    pub store_bytes: u64,
+}
+
+/// Hands a verb to whichever store is open. One line a verb, so that a new store shows at once
+/// which verbs it lacks.
+macro_rules! verbs {
+    ($(
+        $(#[$doc:meta])*
+        $verb:ident($($name:ident: $type:ty),*) -> $out:ty;
+    )*) => {
+        impl Store {
+            $(
+                $(#[$doc])*
+                pub async fn $verb(&self, $($name: $type),*) -> Result<$out> {
+                    match self {
+                        Self::Sqlite(store) => store.$verb($($name),*).await,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+verbs! {
+    /// Keeps memories, in order, in one transaction. An error keeps none of them.
+    put(memories: Vec<NewMemory>) -> Vec<Put>;
+    /// The passages among which a ranking looks, by the rule in [`candidates`].
+    candidates(query: CandidateQuery) -> Candidates;
+    /// Turns at these places of these sessions, as candidates of the same query, filter included.
+    neighbours(query: CandidateQuery, places: Vec<(i64, i64)>) -> Vec<Candidate>;
+    /// How many terms the scope holds of each of these sessions.
+    session_lengths(scope: Scope, sessions: Vec<i64>) -> Vec<(i64, u64)>;
+    /// Live memories by the store's own numbers, in the order asked; those that are gone or
+    /// outside the scope are left out.
+    memories_by_row(scope: Scope, rows: Vec<i64>) -> Vec<(i64, Memory)>;
+    /// Memories by name, in the order asked; those outside the scope are left out.
+    memories(scope: Scope, ids: Vec<MemoryId>) -> Vec<Memory>;
+    /// The memory with all that it superseded and was superseded by, oldest first.
+    history(scope: Scope, id: MemoryId) -> Vec<Memory>;
+    /// Live memories, newest first.
+    list(scope: Scope, filter: Filter, now: Timestamp, limit: usize, cursor: Option<String>) -> Page<Memory>;
+    /// Names of the live memories that a filter selects, oldest first, at most `limit`.
+    select(scope: Scope, filter: Filter, now: Timestamp, limit: usize) -> Vec<MemoryId>;
+    /// Deletes memories of the scope for good, with what they superseded, their index entries and
+    /// the words only they used; their events stay known so that a replay does not bring them back.
+    forget(scope: Scope, ids: Vec<MemoryId>) -> Forgotten;
+    /// Sessions, the latest first.
+    sessions(scope: Scope, limit: usize, cursor: Option<String>) -> Page<Session>;
+    /// One session by the client's id.
+    session(scope: Scope, id: String) -> Option<Session>;
+    /// Makes a session without memories; a known one gets the title, if one is given.
+    put_session(project: Project, id: String, title: Option<String>, now: Timestamp) -> Session;
+    /// The project a session is bound to.
+    session_project(id: String) -> Option<Project>;
+    /// The project of a directory: its own, else that of its longest known parent.
+    directory_project(path: String) -> Option<Project>;
+    /// Projects with live memories whose identity contains `part`, by identity, at most `limit`.
+    projects(part: String, limit: usize) -> Vec<Project>;
+    /// How many live memories a scope holds; cheap, it does not count.
+    count(scope: Scope) -> u64;
+    /// Numbers about a scope.
+    stats(scope: Scope) -> Stats;
+    /// Writes what is in the log back into the database.
+    checkpoint() -> ();
+}
+
+impl Store {
+    /// Opens the store that the settings name, making or migrating it if need be.
+    pub async fn open(config: &Config) -> Result<Self> {
+        sqlite::Sqlite::open(config.data_dir.clone())
+            .await
+            .map(Self::Sqlite)
+    }
+
+    /// Whether it is still what the settings name; if not, it must be dropped and opened again.
+    pub fn is_in_place(&self) -> bool {
+        match self {
+            Self::Sqlite(store) => store.is_in_place(),
+        }
+    }
+
+    /// Which store, and where: one line for people.
+    pub fn describe(config: &Config) -> String {
+        format!(
+            "sqlite {}",
+            sqlite::database_path(&config.data_dir).display()
+        )
+    }
+}
+
+/// The error for a cursor that no list gave out.
+pub(crate) fn bad_cursor() -> Error {
+    Error::invalid(
+        "cursor",
+        "expected the cursor of a former page, as it was given",
+    )
+}

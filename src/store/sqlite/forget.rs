@@ -1,0 +1,104 @@
+//! Deleting for good.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, ffi, params};
+
+use super::index::Changes;
+use super::put::standing;
+use super::{Failure, sessions};
+use crate::memory::{MemoryId, Scope};
+use crate::store::Forgotten;
+
+/// Deletes memories of the scope with all that they superseded: a superseded version left behind
+/// would be what was to be forgotten.
+pub(super) fn forget(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    names: &[MemoryId],
+) -> Result<Forgotten, Failure> {
+    let project = scope.project().map(|project| project.key.as_str());
+    let mut changes = Changes::default();
+    let mut forgotten = Forgotten::default();
+    let mut shares = BTreeSet::new();
+    for name in names {
+        let memory = tx
+            .prepare_cached(
+                "SELECT m.id FROM memory m JOIN project p ON p.id = m.project_id
+                 WHERE m.name = ?1 AND (?2 IS NULL OR p.key = ?2)",
+            )?
+            .query_row(params![name.as_bytes(), project], |row| {
+                row.get::<_, i64>(0)
+            })
+            .optional()?;
+        if let Some(memory) = memory {
+            shares.extend(forget_chain(tx, &mut changes, memory, &mut forgotten)?);
+        }
+    }
+    changes.write(tx)?;
+    for (project, session) in shares {
+        sessions::delete_empty(tx, project, session)?;
+    }
+    Ok(forgotten)
+}
+
+/// Leaves no copy of a forgotten word in the files. SQLite overwrites what it deletes
+/// (`secure_delete`), but not what it leaves behind when it moves rows between pages, so the
+/// database is written anew: 0.6 seconds for 100 MB, in which other writers wait. The log has
+/// the words until it is emptied, so this waits for other readers and fails if they stay.
+pub(super) fn erase_leftovers(db: &Connection) -> rusqlite::Result<()> {
+    // In memory, as other temporary things are, this would take as much of it as the file is long.
+    db.execute_batch("PRAGMA temp_store = FILE")?;
+    let written = db.execute_batch("VACUUM");
+    db.execute_batch("PRAGMA temp_store = MEMORY")?;
+    written?;
+    let is_busy: bool = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    match is_busy {
+        true => Err(rusqlite::Error::SqliteFailure(
+            ffi::Error::new(ffi::SQLITE_BUSY),
+            None,
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Deletes a memory with its history; returns the projects and sessions they were of.
+fn forget_chain(
+    tx: &Transaction<'_>,
+    changes: &mut Changes,
+    newest: i64,
+    forgotten: &mut Forgotten,
+) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let chain: Vec<_> = tx
+        .prepare_cached(
+            "WITH RECURSIVE chain (id) AS (
+                 VALUES (?1)
+                 UNION
+                 SELECT m.id FROM memory m JOIN chain ON m.superseded_by = chain.id)
+             SELECT id, project_id, kind, session_id, position, created_ms, expires_ms,
+                    superseded_by IS NULL
+             FROM memory WHERE id IN chain",
+        )?
+        .query_map([newest], |row| Ok((standing(row)?, row.get::<_, bool>(7)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (standing, live) in &chain {
+        if *live {
+            forgotten.passages += changes.remove(tx, standing)?;
+        }
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO forgotten (event)
+             SELECT event FROM memory WHERE id = ?1 AND event IS NOT NULL
+             UNION SELECT event FROM repeat WHERE memory_id = ?1",
+        )?
+        .execute([standing.memory])?;
+    }
+    for (standing, _) in &chain {
+        tx.prepare_cached("DELETE FROM memory WHERE id = ?1")?
+            .execute([standing.memory])?;
+        forgotten.memories += 1;
+    }
+    Ok(chain
+        .iter()
+        .filter_map(|(standing, _)| Some((standing.project, standing.session?)))
+        .collect())
+}

@@ -1,0 +1,189 @@
+//! Lists, filters and cursors.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::memories::{SELECT, kind_number, memory};
+use crate::error::Result;
+use crate::memory::{Filter, Memory, MemoryId, Page, Scope, Timestamp};
+use crate::store::bad_cursor;
+
+/// Where a page begins: behind the row with this time and number. Without one, at the top.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    pub before_ms: i64,
+    pub before_id: i64,
+}
+
+impl Start {
+    const TOP: Self = Self {
+        before_ms: i64::MAX,
+        before_id: i64::MAX,
+    };
+
+    pub fn parse(cursor: Option<&str>) -> Result<Self> {
+        let Some(cursor) = cursor else {
+            return Ok(Self::TOP);
+        };
+        let numbers = cursor.split_once('.').and_then(|(ms, id)| {
+            Some(Self {
+                before_ms: ms.parse().ok()?,
+                before_id: id.parse().ok()?,
+            })
+        });
+        numbers.ok_or_else(bad_cursor)
+    }
+
+    pub fn cursor(self) -> String {
+        format!("{}.{}", self.before_ms, self.before_id)
+    }
+}
+
+/// Conditions in SQL with the values of their parameters.
+pub(super) struct Conditions {
+    pub sql: String,
+    pub values: Vec<Value>,
+}
+
+impl Conditions {
+    /// Begins with `sql`, which must use no parameters.
+    pub fn new(sql: &str) -> Self {
+        Self {
+            sql: sql.to_owned(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Adds a condition; each `?` in it takes the next of the values.
+    pub fn and(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
+        if !self.sql.is_empty() {
+            self.sql.push_str(" AND ");
+        }
+        self.sql.push_str(sql);
+        self.values.extend(values);
+    }
+
+    /// What a filter asks of the table `t`, whose rows have kind, session and time; `memory` is
+    /// the expression for the memory's number.
+    pub fn filter(&mut self, filter: &Filter, t: &str, memory: &str) {
+        if !filter.kinds.is_empty() {
+            let marks = vec!["?"; filter.kinds.len()].join(", ");
+            let kinds = filter
+                .kinds
+                .iter()
+                .map(|kind| Value::Integer(kind_number(*kind)));
+            self.and(&format!("{t}.kind IN ({marks})"), kinds);
+        }
+        for tag in &filter.tags {
+            self.and(
+                &format!("EXISTS (SELECT 1 FROM tag WHERE tag = ? AND memory_id = {memory})"),
+                [Value::Text(tag.clone())],
+            );
+        }
+        if let Some(session) = &filter.session {
+            self.and(
+                &format!("{t}.session_id = (SELECT id FROM session WHERE client_id = ?)"),
+                [Value::Text(session.clone())],
+            );
+        }
+        if let Some(after) = filter.after {
+            self.and(
+                &format!("{t}.created_ms >= ?"),
+                [Value::Integer(after.as_millisecond())],
+            );
+        }
+        if let Some(before) = filter.before {
+            self.and(
+                &format!("{t}.created_ms < ?"),
+                [Value::Integer(before.as_millisecond())],
+            );
+        }
+    }
+}
+
+/// Live memories of a scope that a filter selects.
+fn live(scope: &Scope, filter: &Filter, now: Timestamp) -> Conditions {
+    let mut conditions = Conditions::new("m.superseded_by IS NULL");
+    conditions.and(
+        "(m.expires_ms IS NULL OR m.expires_ms > ?)",
+        [Value::Integer(now.as_millisecond())],
+    );
+    if let Some(project) = scope.project() {
+        conditions.and(
+            "m.project_id = (SELECT id FROM project WHERE key = ?)",
+            [Value::Text(project.key.clone())],
+        );
+    }
+    conditions.filter(filter, "m", "m.id");
+    conditions
+}
+
+pub(super) fn list(
+    db: &Connection,
+    scope: &Scope,
+    filter: &Filter,
+    now: Timestamp,
+    limit: usize,
+    start: Start,
+) -> rusqlite::Result<Page<Memory>> {
+    let mut conditions = live(scope, filter, now);
+    conditions.and(
+        "(m.created_ms, m.id) < (?, ?)",
+        [
+            Value::Integer(start.before_ms),
+            Value::Integer(start.before_id),
+        ],
+    );
+    let sql = format!(
+        "{SELECT} WHERE {} ORDER BY m.created_ms DESC, m.id DESC LIMIT {}",
+        conditions.sql,
+        limit.saturating_add(1)
+    );
+    let rows: Vec<(Memory, i64)> = db
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(conditions.values), |row| {
+            Ok((memory(row)?, row.get(14)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(page(rows, limit, |(memory, id)| Start {
+        before_ms: memory.created_at.as_millisecond(),
+        before_id: *id,
+    }))
+}
+
+/// Cuts the one row too many off, and makes it a cursor.
+pub(super) fn page<T>(
+    mut rows: Vec<(T, i64)>,
+    limit: usize,
+    start: impl Fn(&(T, i64)) -> Start,
+) -> Page<T> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|last| start(last).cursor());
+    Page {
+        items: rows.into_iter().map(|(item, _)| item).collect(),
+        next,
+    }
+}
+
+pub(super) fn select(
+    db: &Connection,
+    scope: &Scope,
+    filter: &Filter,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<Vec<MemoryId>> {
+    let conditions = live(scope, filter, now);
+    let sql = format!(
+        "SELECT m.name FROM memory m WHERE {} ORDER BY m.id LIMIT {limit}",
+        conditions.sql
+    );
+    db.prepare_cached(&sql)?
+        .query_map(params_from_iter(conditions.values), |row| {
+            row.get::<_, [u8; 16]>(0).map(MemoryId::from_bytes)
+        })?
+        .collect()
+}

@@ -1,0 +1,296 @@
+//! The embedded store: one SQLite database, shared by any number of processes.
+//!
+//! Each process has one writing connection behind a lock and a few reading ones. Writers of
+//! different processes queue in SQLite's own lock: every write is an immediate transaction, and
+//! `open` installs the patience to wait for it.
+
+mod candidates;
+mod forget;
+mod index;
+mod list;
+mod memories;
+mod open;
+mod put;
+mod sessions;
+mod stats;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::{Candidate, CandidateQuery, Candidates, Forgotten, NewMemory, Put, Stats};
+use crate::error::{Error, Result};
+use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
+
+pub use open::database_path;
+
+/// Reading connections kept open between calls. A stdio process runs one call at a time, a server
+/// a few; a connection costs about 100 KB with its statements.
+const READERS_KEPT: usize = 4;
+
+/// An open embedded store; clones share it.
+#[derive(Clone)]
+pub struct Sqlite {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    /// Which file the connections have open.
+    file: Option<(u64, u64)>,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens the database in this folder; makes the folder and the database if they are not there,
+    /// and brings an older schema up to date.
+    pub async fn open(folder: PathBuf) -> Result<Self> {
+        blocking(move || {
+            let path = database_path(&folder);
+            let writer = open::writer(&folder, &path)?;
+            let file = open::file_at(&path);
+            let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
+            Ok(Self {
+                inner: Arc::new(Inner {
+                    path,
+                    file,
+                    writer,
+                    readers,
+                }),
+            })
+        })
+        .await
+    }
+
+    /// Whether the database is still the file at its path. One that was moved away or deleted
+    /// would take what is written to it along.
+    pub fn is_in_place(&self) -> bool {
+        self.inner.file.is_some() && self.inner.file == open::file_at(&self.inner.path)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let idle = lock(&inner.readers).pop();
+            let reader = match idle {
+                Some(reader) => reader,
+                None => open::reader(&inner.path)?,
+            };
+            // One view of the database for the whole verb, whatever others commit meanwhile.
+            let outcome = reader
+                .unchecked_transaction()
+                .and_then(|transaction| verb(&transaction))
+                .map_err(|error| open::explain(&inner.path, &error));
+            let mut readers = lock(&inner.readers);
+            if readers.len() < READERS_KEPT && reader.is_autocommit() {
+                readers.push(reader);
+            }
+            outcome
+        })
+        .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let mut writer = lock(&inner.writer);
+            let explain = |error: rusqlite::Error| open::explain(&inner.path, &error);
+            let transaction = writer
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(explain)?;
+            let outcome = verb(&transaction).map_err(|failure| match failure {
+                Failure::Caller(error) => error,
+                Failure::Sql(error) => explain(error),
+            })?;
+            transaction.commit().map_err(explain)?;
+            Ok(outcome)
+        })
+        .await
+    }
+}
+
+/// Why a writing verb gave up: the caller's fault, or the database's.
+enum Failure {
+    Caller(Error),
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// A thread that panicked with a lock held left a rolled back transaction, nothing worse.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// SQLite blocks its thread, so it gets one that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| {
+            Err(Error::Internal(format!(
+                "the store's thread ended: {error}"
+            )))
+        })
+}
+
+/// The verbs of [`super::Store`], whose documentation is theirs.
+#[allow(missing_docs, reason = "documented once, in the contract")]
+impl Sqlite {
+    pub async fn put(&self, new: Vec<NewMemory>) -> Result<Vec<Put>> {
+        self.write(move |tx| put::put(tx, &new)).await
+    }
+
+    pub async fn candidates(&self, query: CandidateQuery) -> Result<Candidates> {
+        self.read(move |db| candidates::candidates(db, &query))
+            .await
+    }
+
+    pub async fn neighbours(
+        &self,
+        query: CandidateQuery,
+        places: Vec<(i64, i64)>,
+    ) -> Result<Vec<Candidate>> {
+        self.read(move |db| candidates::neighbours(db, &query, &places))
+            .await
+    }
+
+    pub async fn session_lengths(&self, scope: Scope, ids: Vec<i64>) -> Result<Vec<(i64, u64)>> {
+        self.read(move |db| sessions::lengths(db, &scope, &ids))
+            .await
+    }
+
+    pub async fn memories_by_row(
+        &self,
+        scope: Scope,
+        rows: Vec<i64>,
+    ) -> Result<Vec<(i64, Memory)>> {
+        self.read(move |db| memories::by_row(db, &scope, &rows))
+            .await
+    }
+
+    pub async fn memories(&self, scope: Scope, ids: Vec<MemoryId>) -> Result<Vec<Memory>> {
+        self.read(move |db| memories::by_name(db, &scope, &ids))
+            .await
+    }
+
+    pub async fn history(&self, scope: Scope, id: MemoryId) -> Result<Vec<Memory>> {
+        self.read(move |db| memories::history(db, &scope, id)).await
+    }
+
+    pub async fn list(
+        &self,
+        scope: Scope,
+        filter: Filter,
+        now: Timestamp,
+        limit: usize,
+        cursor: Option<String>,
+    ) -> Result<Page<Memory>> {
+        let start = list::Start::parse(cursor.as_deref())?;
+        self.read(move |db| list::list(db, &scope, &filter, now, limit, start))
+            .await
+    }
+
+    pub async fn select(
+        &self,
+        scope: Scope,
+        filter: Filter,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<MemoryId>> {
+        self.read(move |db| list::select(db, &scope, &filter, now, limit))
+            .await
+    }
+
+    pub async fn forget(&self, scope: Scope, ids: Vec<MemoryId>) -> Result<Forgotten> {
+        let forgotten = self
+            .write(move |tx| forget::forget(tx, &scope, &ids))
+            .await?;
+        self.erase_leftovers().await.map_err(|error| {
+            Error::Store(format!(
+                "they are forgotten, but traces of their words may be in the file until the next \
+                 forget succeeds: {error}"
+            ))
+        })?;
+        Ok(forgotten)
+    }
+
+    async fn erase_leftovers(&self) -> Result<()> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            forget::erase_leftovers(&lock(&inner.writer))
+                .map_err(|error| open::explain(&inner.path, &error))
+        })
+        .await
+    }
+
+    pub async fn sessions(
+        &self,
+        scope: Scope,
+        limit: usize,
+        cursor: Option<String>,
+    ) -> Result<Page<Session>> {
+        let start = list::Start::parse(cursor.as_deref())?;
+        self.read(move |db| sessions::page(db, &scope, limit, start))
+            .await
+    }
+
+    pub async fn session(&self, scope: Scope, id: String) -> Result<Option<Session>> {
+        self.read(move |db| sessions::by_client_id(db, &scope, &id))
+            .await
+    }
+
+    pub async fn put_session(
+        &self,
+        project: Project,
+        id: String,
+        title: Option<String>,
+        now: Timestamp,
+    ) -> Result<Session> {
+        self.write(move |tx| sessions::put(tx, &project, &id, title.as_deref(), now))
+            .await
+    }
+
+    pub async fn session_project(&self, id: String) -> Result<Option<Project>> {
+        self.read(move |db| sessions::project(db, &id)).await
+    }
+
+    pub async fn directory_project(&self, path: String) -> Result<Option<Project>> {
+        self.read(move |db| sessions::directory_project(db, &path))
+            .await
+    }
+
+    pub async fn projects(&self, part: String, limit: usize) -> Result<Vec<Project>> {
+        self.read(move |db| stats::projects(db, &part, limit)).await
+    }
+
+    pub async fn count(&self, scope: Scope) -> Result<u64> {
+        self.read(move |db| stats::count(db, &scope)).await
+    }
+
+    pub async fn stats(&self, scope: Scope) -> Result<Stats> {
+        self.read(move |db| stats::stats(db, &scope)).await
+    }
+
+    pub async fn checkpoint(&self) -> Result<()> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let mut writer = lock(&inner.writer);
+            open::checkpoint(&mut writer).map_err(|error| open::explain(&inner.path, &error))
+        })
+        .await
+    }
+}
