@@ -10,3 +10,5 @@ pub mod memory;
 pub mod text;
 
 pub mod store;
+
+pub mod capture;
