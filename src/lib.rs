@@ -12,3 +12,4 @@ pub mod text;
 pub mod store;
 
 pub mod capture;
+pub mod recall;
