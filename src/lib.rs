@@ -13,3 +13,5 @@ pub mod store;
 
 pub mod capture;
 pub mod recall;
+
+pub mod engine;
