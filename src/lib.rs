@@ -15,3 +15,5 @@ pub mod capture;
 pub mod recall;
 
 pub mod engine;
+
+pub mod claude;

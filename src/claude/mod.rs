@@ -1,0 +1,4 @@
+//! What Claude Code writes and where it runs. No other layer knows the client's formats.
+
+pub mod project;
+pub mod transcript;
