@@ -17,3 +17,4 @@ pub mod recall;
 pub mod engine;
 
 pub mod claude;
+pub mod mcp;
