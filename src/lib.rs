@@ -18,3 +18,6 @@ pub mod engine;
 
 pub mod claude;
 pub mod mcp;
+pub mod transfer;
+
+pub mod cli;

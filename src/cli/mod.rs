@@ -1,0 +1,129 @@
+//! The command line: one file per subcommand, and what they share.
+//!
+//! Exit codes: 0 for success (a reader that closed the pipe included), 1 for a failure, 2 for a
+//! call that was wrong, 130 for an interrupted import, as shells report SIGINT.
+
+mod arguments;
+mod config;
+mod context;
+mod forget;
+mod highlight;
+mod import;
+mod json;
+mod list;
+mod mcp;
+mod output;
+mod place;
+mod remember;
+mod search;
+mod select;
+mod sessions;
+mod show;
+mod stats;
+mod version;
+mod welcome;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use crate::config::{Config, Flags, SETTINGS};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use arguments::{Command, Parsed};
+use output::Style;
+
+/// Runs `sage ARGUMENTS` (the program's name left out) and returns the exit code.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.collect();
+    match arguments::parse(&arguments).and_then(execute) {
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Interrupted) => 130,
+        Err(error) => {
+            output::complain(&error, arguments::asks_for_json(&arguments));
+            if error.is_usage() { 2 } else { 1 }
+        }
+    }
+}
+
+/// How a command ended when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Everything asked for was done.
+    Done,
+    /// Somebody pressed Ctrl-C, and the command stopped in good order.
+    Interrupted,
+}
+
+/// What every command works with.
+struct Setup {
+    config: Config,
+    engine: Arc<Engine>,
+    style: Style,
+}
+
+fn execute(parsed: Parsed) -> Result<Outcome> {
+    match parsed {
+        Parsed::Help(text) => output::print(&text).map(|()| Outcome::Done),
+        Parsed::Nothing => welcome::run(&load(&Flags::default())?),
+        Parsed::Command(Command::Version(args)) => version::run(&args),
+        Parsed::Command(command) => {
+            let config = load(&command.flags())?;
+            let setup = Setup {
+                engine: Arc::new(Engine::new(&config)),
+                config,
+                style: Style::of_stdout(&variable),
+            };
+            // One thread: a command waits for one thing at a time, and threads cost start-up.
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| Error::Internal(format!("the runtime did not start: {error}")))?;
+            let outcome = runtime.block_on(perform(command, &setup));
+            // What still runs has nobody left to answer to; waiting for it would hold up the exit.
+            runtime.shutdown_background();
+            outcome
+        }
+    }
+}
+
+async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
+    match command {
+        Command::Mcp(_) => mcp::run(setup).await,
+        Command::Search(args) => search::run(&args, setup).await,
+        Command::Context(args) => context::run(&args, setup).await,
+        Command::Remember(args) => remember::run(&args, setup).await,
+        Command::Show(args) => show::run(&args, setup).await,
+        Command::List(args) => list::run(&args, setup).await,
+        Command::Forget(args) => forget::run(&args, setup).await,
+        Command::Sessions(args) => sessions::run(&args, setup).await,
+        Command::Stats(args) => stats::run(&args, setup).await,
+        Command::Import(args) => import::run(&args, setup).await,
+        Command::Config(args) => config::run(&args, &setup.config, &setup.style),
+        Command::Version(args) => version::run(&args),
+    }
+}
+
+/// Writes the log back into the store. What was acknowledged is safe without it, so a failure is
+/// told and fails nothing.
+async fn tidy_up(setup: &Setup) {
+    if let Err(error) = setup.engine.close().await {
+        let error = output::clean_line(&error.to_string());
+        output::note(&format!(
+            "sage: all is stored, but the log was not written back: {error}"
+        ));
+    }
+}
+
+fn load(flags: &Flags) -> Result<Config> {
+    for setting in SETTINGS {
+        if let Err(std::env::VarError::NotUnicode(_)) = std::env::var(setting.variable) {
+            return Err(Error::invalid(setting.variable, "expected UTF-8 text"));
+        }
+    }
+    Config::load(flags, &variable)
+}
+
+/// A variable of the process's environment, if it is there and is text.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
