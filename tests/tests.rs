@@ -1,0 +1,20 @@
+//! Every test beyond single functions, in one binary so that it links once. Most run the real
+//! executable; `capture`, `claude` and `recall` call the library where a thousand runs would be too
+//! slow.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that cannot go on should fail where it stands"
+)]
+
+mod harness;
+
+mod capture;
+mod claude;
+mod cli;
+mod mcp;
+mod recall;
+mod store;
