@@ -1,5 +1,7 @@
 //! The façade: every way in calls this, and only this.
 
+mod place;
+
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -15,6 +17,7 @@ use crate::store::{Put, Store};
 use crate::text::{Analyser, one_line};
 
 pub use crate::store::{Forgotten, Stats};
+pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and
 /// a store that could not be opened, or was moved away, is tried again at the next call.
@@ -22,65 +25,6 @@ pub struct Engine {
     config: Config,
     analyser: Arc<Analyser>,
     store: Mutex<Option<Store>>,
-}
-
-/// What a way in knows about where it stands; the first that is known decides.
-#[derive(Debug, Clone, Default)]
-pub struct ProjectHints {
-    /// `--project` or `SAGE_PROJECT`.
-    pub named: Option<String>,
-    /// The client's session id; its binding in the store decides.
-    pub session: Option<String>,
-    /// `CLAUDE_PROJECT_DIR`.
-    pub project_dir: Option<Place>,
-    /// The working directory, never a container's.
-    pub working_dir: Option<Place>,
-}
-
-/// A directory, and the project that git says it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The directory, absolute.
-    pub path: String,
-    /// The project's identity, where git could be seen.
-    pub project: Option<Project>,
-}
-
-/// The project of a call, and how it was decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectChoice {
-    /// The project.
-    pub project: Project,
-    /// By what.
-    pub decided_by: DecidedBy,
-}
-
-/// What decided the project of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DecidedBy {
-    /// A flag or setting.
-    Flag,
-    /// The session's binding in the store.
-    Session,
-    /// `CLAUDE_PROJECT_DIR`.
-    Environment,
-    /// The working directory.
-    Directory,
-    /// Nothing: writes go to `unassigned`, reads find nothing.
-    Nothing,
-}
-
-impl DecidedBy {
-    /// The word used in answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Flag => "flag",
-            Self::Session => "session",
-            Self::Environment => "environment",
-            Self::Directory => "directory",
-            Self::Nothing => "nothing",
-        }
-    }
 }
 
 /// Which memories to forget.

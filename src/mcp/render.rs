@@ -107,7 +107,7 @@ pub(super) fn captured(captured: &Captured, choice: &ProjectChoice) -> String {
             redacted,
         } => stored(*id, *superseded, *redacted),
         Captured::Updated { id, redacted } => format!(
-            "Kept before as {id}; it now holds the fuller text.{}",
+            "Kept before as {id}; it now also holds what was new.{}",
             redaction_note(*redacted)
         ),
         Captured::Known { id } => format!("Known already as {id}; nothing changed."),
@@ -115,7 +115,7 @@ pub(super) fn captured(captured: &Captured, choice: &ProjectChoice) -> String {
     };
     if choice.decided_by == DecidedBy::Nothing {
         text.push_str(
-            "\nNo project could be determined, so it went to `unassigned`, where no search looks; \
+            "\nNo project could be determined, so it went to `unassigned`, where only a search of all projects looks; \
              start sage with --project, or set CLAUDE_PROJECT_DIR.",
         );
     }

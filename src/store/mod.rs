@@ -87,7 +87,7 @@ pub struct NewPassage {
 pub enum Put {
     /// It is new.
     Stored {
-        /// The memory whose place it took.
+        /// The memory whose place it took; of several, the one that was named, else the newest.
         superseded: Option<MemoryId>,
     },
     /// The same event was kept with fewer words, or the same words with fewer marks.

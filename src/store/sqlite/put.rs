@@ -54,7 +54,7 @@ fn put_one(tx: &Transaction<'_>, changes: &mut Changes, new: &NewMemory) -> Outc
     replaced.dedup_by_key(|known| known.standing.memory);
     insert(tx, changes, project, session, new, &replaced)?;
     Ok(Put::Stored {
-        superseded: replaced.last().map(|known| known.name),
+        superseded: new.replaces.or(replaced.last().map(|known| known.name)),
     })
 }
 
