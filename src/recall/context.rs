@@ -1,7 +1,6 @@
 //! Packing what was found into a token budget, for a model to read.
 
 use super::{Context, Hit, Silence};
-
 use crate::memory::{Kind, Project, Scope};
 use crate::text::{BLOCK_END, BLOCK_START, Tally, break_tags, one_line};
 

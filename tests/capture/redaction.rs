@@ -2,6 +2,8 @@
 
 use sage::capture::redact::redact;
 
+use crate::harness::tell;
+
 const SECRETS: &str = include_str!("../fixtures/redaction/secrets.txt");
 const LOOKALIKES: &str = include_str!("../fixtures/redaction/lookalikes.txt");
 
@@ -57,7 +59,7 @@ fn secrets_of_the_corpus_are_hidden() {
             }
         }
     }
-    println!("missed {} of {all} secrets", missed.len());
+    tell(&format!("missed {} of {all} secrets", missed.len()));
     assert!(all >= 200, "the corpus has shrunk to {all}");
     assert!(
         missed.len() * 100 <= all * MISSED_PERCENT_MAX,
@@ -75,7 +77,11 @@ fn lookalikes_of_the_corpus_stay() {
         .filter(|case| redact(case).text != **case)
         .map(|case| format!("{case:?} became {:?}", redact(case).text))
         .collect();
-    println!("touched {} of {} look-alikes", touched.len(), all.len());
+    tell(&format!(
+        "touched {} of {} look-alikes",
+        touched.len(),
+        all.len()
+    ));
     assert!(all.len() >= 200, "the corpus has shrunk to {}", all.len());
     assert!(
         touched.len() * 100 <= all.len() * TOUCHED_PERCENT_MAX,

@@ -160,11 +160,16 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
     }
 }
 
+/// Prints a line that is seen although the test passes: what `println!` writes is kept back then.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Says why a test did not run; with `CI=true` that is a failure.
 pub fn skipped(test: &str, why: &str) {
     assert!(
         std::env::var("CI").as_deref() != Ok("true"),
         "SKIPPED {test}: {why}"
     );
-    println!("SKIPPED {test}: {why}");
+    tell(&format!("SKIPPED {test}: {why}"));
 }

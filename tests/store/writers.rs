@@ -9,7 +9,7 @@ use serde_json::json;
 use super::consistency::check;
 use super::pipe::{Answer, call, saves};
 use super::{connect, number};
-use crate::harness::Home;
+use crate::harness::{Home, tell};
 
 const WRITERS: usize = 8;
 const TURNS_EACH: u64 = 1_000;
@@ -71,10 +71,10 @@ fn eight_processes_write_a_thousand_turns_each() {
     let ids = write(&home, &sessions, &requests);
     let seconds = begin.elapsed().as_secs_f64();
     let turns = WRITERS as u64 * TURNS_EACH;
-    println!(
+    tell(&format!(
         "{turns} turns by {WRITERS} processes: {:.0} turns/s",
         turns as f64 / seconds
-    );
+    ));
 
     let different: HashSet<_> = ids.iter().flatten().collect();
     assert_eq!(different.len() as u64, turns);
