@@ -45,7 +45,7 @@ fn fill(runtime: &Runtime, size: usize) -> Filled {
     let folder = tempfile::tempdir().unwrap();
     let flags = Flags {
         data_dir: Some(folder.path().to_owned()),
-        project: None,
+        ..Flags::default()
     };
     let engine = Engine::new(&Config::load(&flags, &|_| None).unwrap());
     let mut words = Words::new(42);

@@ -77,7 +77,7 @@ async fn measure(path: &str) {
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags {
             data_dir: Some(folder.path().to_owned()),
-            project: None,
+            ..Flags::default()
         };
         let engine = Engine::new(&Config::load(&flags, &|_| None).unwrap());
         let names = load(&engine, conversation).await;

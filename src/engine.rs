@@ -1,22 +1,30 @@
 //! The façade: every way in calls this, and only this.
 
+mod capture;
+mod forget;
+mod meters;
 mod place;
+mod turns;
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
+use crate::blocking::blocking;
 use crate::capture::redact::{redact, strip_private};
-use crate::capture::{Capture, Captured, Prepared, Refusal, TAGS_MAX, normal_tags, prepare};
+use crate::capture::{TAGS_MAX, normal_tags};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
 use crate::recall::{self, Context, ContextRequest, Recall, RecallRequest};
-use crate::store::{Put, Store};
+use crate::store::Store;
 use crate::text::{Analyser, one_line};
 
-pub use crate::store::{Forgotten, Stats};
+use turns::Turns;
+
+pub use crate::store::{Counts, Forgotten, Stats};
+pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
+pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and
@@ -24,29 +32,9 @@ pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
 pub struct Engine {
     config: Config,
     analyser: Arc<Analyser>,
-    store: Mutex<Option<Store>>,
-}
-
-/// Which memories to forget.
-#[derive(Debug, Clone)]
-pub struct ForgetRequest {
-    /// Where they must be; nothing beyond it is touched.
-    pub scope: Scope,
-    /// These, by name; or, when empty, all that the filter selects (an empty filter is refused).
-    pub ids: Vec<MemoryId>,
-    /// Used when `ids` is empty.
-    pub filter: Filter,
-}
-
-/// What a forget would delete.
-#[derive(Debug, Clone)]
-pub struct ForgetPreview {
-    /// How many memories.
-    pub memories: u64,
-    /// The first few, to look at.
-    pub sample: Vec<Memory>,
-    /// Hand this to [`Engine::forget`]; it stands for exactly this set.
-    pub code: String,
+    store: Arc<Mutex<Option<Store>>>,
+    meters: Meters,
+    turns: Turns,
 }
 
 /// How Sage is.
@@ -62,12 +50,6 @@ pub struct Status {
     pub memories: Option<u64>,
 }
 
-/// The most memories that one forget by filter deletes: what a preview can still be judged by.
-pub const FORGET_MAX: usize = 100_000;
-
-/// How many memories a forget's preview shows.
-const PREVIEW_SAMPLE: usize = 5;
-
 /// The most items on a page of a list.
 pub const PAGE_MAX: usize = 500;
 
@@ -81,22 +63,52 @@ impl Engine {
         Self {
             config: config.clone(),
             analyser,
-            store: Mutex::new(None),
+            store: Arc::default(),
+            meters: Meters::default(),
+            turns: Turns::new(),
         }
     }
 
     async fn store(&self) -> Result<Store> {
-        let mut store = self.store.lock().await;
-        match store.as_ref() {
-            Some(store) if store.is_in_place() => Ok(store.clone()),
-            _ => {
-                // The old one lets go of its files before new ones are made in their place.
-                *store = None;
-                let opened = Store::open(&self.config).await?;
-                *store = Some(opened.clone());
-                Ok(opened)
-            }
+        let mut kept = Arc::clone(&self.store).lock_owned().await;
+        if let Some(store) = kept.as_ref().filter(|store| store.is_in_place()) {
+            return Ok(store.clone());
         }
+        let config = self.config.clone();
+        // A task of its own ends even when its caller gives up: opening may take longer than a
+        // probe waits, and the next one must find what this one began.
+        let opening = tokio::spawn(async move {
+            // The old one lets go of its files before new ones are made in their place.
+            *kept = None;
+            let opened = Store::open(&config).await?;
+            *kept = Some(opened.clone());
+            Ok(opened)
+        });
+        opening.await.unwrap_or_else(|error| {
+            Err(Error::Internal(format!(
+                "opening the store broke off: {error}"
+            )))
+        })
+    }
+
+    /// Asks the store. Whatever a call wants of it goes through here, once, so that a store that
+    /// fails a call is counted once.
+    async fn with_store<T>(&self, verb: impl AsyncFnOnce(Store) -> Result<T>) -> Result<T> {
+        let outcome = match self.store().await {
+            Ok(store) => verb(store).await,
+            Err(error) => Err(error),
+        };
+        outcome.inspect_err(|error| self.meters.failed(error))
+    }
+
+    /// What it has counted about itself since it was made.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    /// Counts an answer that had to leave something out because the store was away.
+    pub fn count_degraded(&self) {
+        self.meters.degraded.add(1);
     }
 
     /// Decides the project of a call: what was named, else the session's binding, else the
@@ -112,7 +124,7 @@ impl Engine {
             return chosen(Project::new(name.as_str()), DecidedBy::Flag);
         }
         if let Some(session) = &hints.session
-            && let Some(project) = self.store().await?.session_project(session.clone()).await?
+            && let Some(project) = self.session_project(session).await?
             && !project.is_unassigned()
         {
             return chosen(project, DecidedBy::Session);
@@ -126,7 +138,16 @@ impl Engine {
                 return chosen(self.project_of(place).await?, decided_by);
             }
         }
-        chosen(Project::unassigned(), DecidedBy::Nothing)
+        match &hints.fallback {
+            Some(name) => chosen(Project::new(name.as_str()), DecidedBy::Flag),
+            None => chosen(Project::unassigned(), DecidedBy::Nothing),
+        }
+    }
+
+    async fn session_project(&self, session: &str) -> Result<Option<Project>> {
+        let session = session.to_owned();
+        self.with_store(async |store: Store| store.session_project(session).await)
+            .await
     }
 
     /// The project of a place: what git says, else what was learned about the directory or its
@@ -135,72 +156,11 @@ impl Engine {
         if let Some(project) = &place.project {
             return Ok(project.clone());
         }
+        let path = place.path.clone();
         let known = self
-            .store()
-            .await?
-            .directory_project(place.path.clone())
+            .with_store(async |store: Store| store.directory_project(path).await)
             .await?;
         Ok(known.unwrap_or_else(|| Project::new(place.path.as_str())))
-    }
-
-    /// Keeps one thing.
-    pub async fn capture(&self, capture: Capture) -> Result<Captured> {
-        let mut outcomes = self.capture_all(vec![capture]).await?;
-        outcomes
-            .pop()
-            .ok_or_else(|| Error::Internal("a capture had no outcome".to_owned()))
-    }
-
-    /// Keeps many things in one transaction; the answers are in the same order. An error about
-    /// one of them keeps none.
-    pub async fn capture_all(&self, captures: Vec<Capture>) -> Result<Vec<Captured>> {
-        let (analyser, redact) = (self.analyser.clone(), self.config.redact);
-        let now = Timestamp::now();
-        // Analysis costs about 10 microseconds a kilobyte; a batch of an import must not hold up
-        // the answers to others.
-        let prepared = tokio::task::spawn_blocking(move || {
-            captures
-                .into_iter()
-                .map(|capture| prepare(capture, &analyser, redact, now))
-                .collect::<Result<Vec<_>>>()
-        })
-        .await
-        .unwrap_or_else(|error| Err(Error::Internal(format!("a capture ended: {error}"))))?;
-
-        let mut memories = Vec::with_capacity(prepared.len());
-        let mut pending = Vec::with_capacity(prepared.len());
-        for prepared in prepared {
-            pending.push(match prepared {
-                Prepared::Ready { memory, redacted } => {
-                    let id = memory.id;
-                    memories.push(*memory);
-                    Ok((id, redacted))
-                }
-                Prepared::Refused(refusal) => Err(refusal),
-            });
-        }
-        let mut stored = match memories.is_empty() {
-            true => Vec::new(),
-            false => self.store().await?.put(memories).await?,
-        }
-        .into_iter();
-        pending
-            .into_iter()
-            .map(|pending| match pending {
-                Err(refusal) => Ok(Captured::Refused(refusal)),
-                Ok((id, redacted)) => match stored.next() {
-                    Some(Put::Stored { superseded }) => Ok(Captured::Stored {
-                        id,
-                        superseded,
-                        redacted,
-                    }),
-                    Some(Put::Updated(id)) => Ok(Captured::Updated { id, redacted }),
-                    Some(Put::Known(id)) => Ok(Captured::Known { id }),
-                    Some(Put::Forgotten) => Ok(Captured::Refused(Refusal::Forgotten)),
-                    None => Err(Error::Internal("the store left a memory out".to_owned())),
-                },
-            })
-            .collect()
     }
 
     /// Finds memories.
@@ -210,8 +170,12 @@ impl Engine {
             filter,
             ..request.clone()
         };
-        let store = self.store().await?;
-        recall::recall(&store, &self.analyser, &request, Timestamp::now()).await
+        let (analyser, now) = (&self.analyser, Timestamp::now());
+        let found = self.with_store(async |store: Store| {
+            let _turn = self.turns.take().await?;
+            recall::recall(&store, analyser, &request, now).await
+        });
+        self.meters.recall.time(found).await
     }
 
     /// Finds memories and renders them for a model.
@@ -221,21 +185,45 @@ impl Engine {
             filter,
             ..request.clone()
         };
-        let store = self.store().await?;
-        recall::context(&store, &self.analyser, &request, Timestamp::now()).await
+        let (analyser, now) = (&self.analyser, Timestamp::now());
+        let packed = self.with_store(async |store: Store| {
+            let _turn = self.turns.take().await?;
+            recall::context(&store, analyser, &request, now).await
+        });
+        self.meters.context.time(packed).await
+    }
+
+    /// How many recalls and contexts are being computed, and how many wait for their turn.
+    pub fn recalls(&self) -> (usize, usize) {
+        self.turns.taken_and_waiting()
     }
 
     /// Reads memories by name, in the order asked; what is not in the scope is left out.
     pub async fn memories(&self, scope: &Scope, ids: &[MemoryId]) -> Result<Vec<Memory>> {
-        self.store()
-            .await?
-            .memories(scope.clone(), ids.to_vec())
+        let (scope, ids) = (scope.clone(), ids.to_vec());
+        self.with_store(async |store: Store| store.memories(scope, ids).await)
             .await
+    }
+
+    /// A memory that may be updated: it is in the scope, and nothing has taken its place.
+    pub async fn current(&self, scope: &Scope, id: MemoryId) -> Result<Memory> {
+        let found = self.memories(scope, &[id]).await?.into_iter().next();
+        let memory =
+            found.ok_or_else(|| Error::NotFound(format!("id: no memory {id} in this project")))?;
+        match memory.superseded_by {
+            None => Ok(memory),
+            Some(newer) => Err(Error::invalid(
+                "id",
+                format!("{id} is history already; update the version that replaced it, {newer}"),
+            )),
+        }
     }
 
     /// A memory with everything it superseded and was superseded by, oldest first.
     pub async fn history(&self, scope: &Scope, id: MemoryId) -> Result<Vec<Memory>> {
-        self.store().await?.history(scope.clone(), id).await
+        let scope = scope.clone();
+        self.with_store(async |store: Store| store.history(scope, id).await)
+            .await
     }
 
     /// Live memories, newest first, at most [`PAGE_MAX`]. `cursor` is a former page's `next`.
@@ -248,71 +236,9 @@ impl Engine {
     ) -> Result<Page<Memory>> {
         let limit = page_limit(limit)?;
         let (scope, filter) = (scope.clone(), checked(filter)?);
-        let cursor = cursor.map(str::to_owned);
-        self.store()
-            .await?
-            .list(scope, filter, Timestamp::now(), limit, cursor)
+        let (now, cursor) = (Timestamp::now(), cursor.map(str::to_owned));
+        self.with_store(async |store: Store| store.list(scope, filter, now, limit, cursor).await)
             .await
-    }
-
-    /// What [`Engine::forget`] would delete.
-    pub async fn forget_preview(&self, request: &ForgetRequest) -> Result<ForgetPreview> {
-        let ids = self.forgettable(request).await?;
-        let first = ids.iter().take(PREVIEW_SAMPLE).copied().collect::<Vec<_>>();
-        let sample = self.memories(&request.scope, &first).await?;
-        Ok(ForgetPreview {
-            memories: ids.len() as u64,
-            sample,
-            code: code_of(&ids),
-        })
-    }
-
-    /// Deletes for good what the preview with this code showed; if the set has changed since, the
-    /// error says so and nothing is deleted.
-    pub async fn forget(&self, request: &ForgetRequest, code: &str) -> Result<Forgotten> {
-        let ids = self.forgettable(request).await?;
-        if code_of(&ids) != code {
-            return Err(Error::invalid(
-                "confirm",
-                "this is not the code of the latest preview, or the memories have changed since; \
-                 nothing was deleted. Ask for the preview again",
-            ));
-        }
-        self.store().await?.forget(request.scope.clone(), ids).await
-    }
-
-    /// The names a forget is about, sorted, so that the same set has the same code.
-    async fn forgettable(&self, request: &ForgetRequest) -> Result<Vec<MemoryId>> {
-        let store = self.store().await?;
-        let scope = request.scope.clone();
-        let mut ids: Vec<MemoryId> = if !request.ids.is_empty() {
-            let found = store.memories(scope, request.ids.clone()).await?;
-            found.into_iter().map(|memory| memory.id).collect()
-        } else if request.filter.is_empty() {
-            return Err(Error::invalid(
-                "ids",
-                "name the memories to forget, or a filter that selects them",
-            ));
-        } else {
-            let filter = checked(&request.filter)?;
-            store
-                .select(scope, filter, Timestamp::now(), FORGET_MAX + 1)
-                .await?
-        };
-        if ids.is_empty() {
-            return Err(Error::NotFound(
-                "no such memory is here; nothing was deleted".to_owned(),
-            ));
-        }
-        if ids.len() > FORGET_MAX {
-            return Err(Error::invalid(
-                "filter",
-                format!("it selects more than {FORGET_MAX} memories; narrow it, with `before`"),
-            ));
-        }
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
     }
 
     /// Sessions, the latest first, at most [`PAGE_MAX`]. `cursor` is a former page's `next`.
@@ -323,18 +249,16 @@ impl Engine {
         cursor: Option<&str>,
     ) -> Result<Page<Session>> {
         let limit = page_limit(limit)?;
-        self.store()
-            .await?
-            .sessions(scope.clone(), limit, cursor.map(str::to_owned))
+        let (scope, cursor) = (scope.clone(), cursor.map(str::to_owned));
+        self.with_store(async |store: Store| store.sessions(scope, limit, cursor).await)
             .await
     }
 
     /// One session by the client's id.
     pub async fn session(&self, scope: &Scope, id: &str) -> Result<Session> {
+        let (scope, name) = (scope.clone(), id.to_owned());
         let found = self
-            .store()
-            .await?
-            .session(scope.clone(), id.to_owned())
+            .with_store(async |store: Store| store.session(scope, name).await)
             .await?;
         found.ok_or_else(|| Error::NotFound(format!("there is no session {id} here")))
     }
@@ -353,15 +277,26 @@ impl Engine {
                 "expected a short name, not nothing or a text",
             ));
         }
-        let title = title.map(|title| match self.config.redact {
-            true => one_line(&redact(title).text, TITLE_CHARS_MAX),
-            false => one_line(&strip_private(title).0, TITLE_CHARS_MAX),
-        });
-        let title = title.filter(|title| !title.is_empty());
-        let store = self.store().await?;
-        store
-            .put_session(project.clone(), id.to_owned(), title, Timestamp::now())
+        let title = match title {
+            Some(title) => self.clean_title(title).await?,
+            None => None,
+        };
+        let (project, id, now) = (project.clone(), id.to_owned(), Timestamp::now());
+        self.with_store(async |store: Store| store.put_session(project, id, title, now).await)
             .await
+    }
+
+    /// A title as it is kept. Whoever gives a text of megabytes must not hold up others.
+    async fn clean_title(&self, title: &str) -> Result<Option<String>> {
+        let (redact_secrets, title) = (self.config.redact, title.to_owned());
+        blocking(move || {
+            let title = match redact_secrets {
+                true => one_line(&redact(&title).text, TITLE_CHARS_MAX),
+                false => one_line(&strip_private(&title).0, TITLE_CHARS_MAX),
+            };
+            Ok(Some(title).filter(|title| !title.is_empty()))
+        })
+        .await
     }
 
     /// Gives a session a name.
@@ -375,17 +310,29 @@ impl Engine {
 
     /// Projects that hold memories, whose identity contains `part`, at most `limit`.
     pub async fn projects(&self, part: &str, limit: usize) -> Result<Vec<Project>> {
-        self.store().await?.projects(part.to_owned(), limit).await
+        let part = part.to_owned();
+        self.with_store(async |store: Store| store.projects(part, limit).await)
+            .await
     }
 
     /// Numbers about a scope.
     pub async fn stats(&self, scope: &Scope) -> Result<Stats> {
-        self.store().await?.stats(scope.clone()).await
+        let scope = scope.clone();
+        self.with_store(async |store: Store| store.stats(scope).await)
+            .await
     }
 
-    /// How many live memories a scope holds; cheap.
-    pub async fn count(&self, scope: &Scope) -> Result<u64> {
-        self.store().await?.count(scope.clone()).await
+    /// How much a scope holds. Cheap, and waits for no writer: a probe may ask several times a
+    /// second.
+    pub async fn count(&self, scope: &Scope) -> Result<Counts> {
+        let scope = scope.clone();
+        self.with_store(async |store: Store| store.count(scope).await)
+            .await
+    }
+
+    /// Which store this is, in words; touches nothing.
+    pub fn store_name(&self) -> String {
+        Store::describe(&self.config)
     }
 
     /// How Sage is; never fails, a broken store is told in it.
@@ -394,7 +341,7 @@ impl Engine {
         Status {
             version: env!("CARGO_PKG_VERSION"),
             store: Store::describe(&self.config),
-            memories: counted.as_ref().ok().copied(),
+            memories: counted.as_ref().ok().map(|held| held.memories),
             problem: counted.err(),
         }
     }
@@ -437,14 +384,31 @@ fn page_limit(limit: usize) -> Result<usize> {
     }
 }
 
-/// Stands for a set of memories in a confirmation; 32 bits are enough against a mistake.
-fn code_of(ids: &[MemoryId]) -> String {
-    let mut digest = Sha256::new();
-    ids.iter().for_each(|id| digest.update(id.as_bytes()));
-    digest
-        .finalize()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::Flags;
+
+    #[tokio::test]
+    async fn an_opening_goes_on_when_its_caller_gives_up() {
+        let folder = tempfile::tempdir().unwrap();
+        // Whoever makes the database holds this lock, so now nobody can.
+        let held = File::open(folder.path()).unwrap();
+        held.lock().unwrap();
+        let flags = Flags {
+            data_dir: Some(folder.path().to_owned()),
+            ..Flags::default()
+        };
+        let engine = Engine::new(&Config::load(&flags, &|_| None).unwrap());
+        let probe = timeout(Duration::from_millis(20), engine.count(&Scope::All));
+        assert!(probe.await.is_err(), "it did not wait for the opening");
+        assert!(engine.store.try_lock().is_err(), "the opening was given up");
+        held.unlock().unwrap();
+        assert!(engine.store.lock().await.is_some());
+    }
 }

@@ -4,6 +4,8 @@
 
 pub mod error;
 
+mod blocking;
+
 pub mod config;
 
 pub mod memory;

@@ -1,6 +1,6 @@
 //! Every test beyond single functions, in one binary so that it links once. Most run the real
 //! executable; `capture`, `claude` and `recall` call the library where a thousand runs would be too
-//! slow.
+//! slow, `engine` where only the library shows what happened.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +15,7 @@ mod harness;
 mod capture;
 mod claude;
 mod cli;
+mod engine;
 mod mcp;
 mod recall;
 mod store;

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use libfuzzer_sys::fuzz_target;
 use sage::config::{Config, Flags};
 use sage::engine::{Engine, ProjectHints};
+use sage::mcp::notices::Notices;
 use sage::mcp::rpc::{Id, Item, Message};
 use sage::mcp::{Caller, Mcp};
 use serde_json::Value;
@@ -27,7 +28,7 @@ fn server() -> &'static Server {
         let store = tempfile::tempdir().unwrap();
         let flags = Flags {
             data_dir: Some(store.path().to_owned()),
-            project: None,
+            ..Flags::default()
         };
         let config = Config::load(&flags, &|_| None).unwrap();
         Server {
@@ -50,8 +51,8 @@ fuzz_target!(|bytes: &[u8]| {
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.strip_prefix(b"> ").unwrap_or(line);
         for item in mcp.unfold(&caller, Message::read(line)).items {
-            let answer = runtime.block_on(mcp.handle(&caller, &item));
-            check(&item, answer.as_deref());
+            let answer = runtime.block_on(mcp.handle(&caller, &item, &Notices::none()));
+            check(&item, answer.as_ref().map(|answer| answer.line.as_str()));
         }
     }
 });

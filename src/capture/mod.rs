@@ -7,7 +7,7 @@ pub use prepare::{
     CONTENT_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, Prepared, TAGS_MAX, normal_tags, prepare,
 };
 
-use crate::memory::{Content, Kind, MemoryId, Project, Timestamp};
+use crate::memory::{Content, Kind, Memory, MemoryId, Project, Timestamp};
 
 /// Something to remember, as a way in hands it over.
 #[derive(Debug, Clone)]
@@ -51,6 +51,15 @@ impl Capture {
     /// A note or a summary.
     pub fn note(project: Project, kind: Kind, text: &str, source: &'static str) -> Self {
         Self::new(project, kind, Content::plain(text), source)
+    }
+
+    /// Takes the place of a memory: what an update does not say stays as it was.
+    pub fn take_place_of(&mut self, former: &Memory) {
+        self.replaces = Some(former.id);
+        self.key.clone_from(&former.key);
+        self.tags.clone_from(&former.tags);
+        self.pinned = former.pinned;
+        self.expires_at = former.expires_at;
     }
 
     fn new(project: Project, kind: Kind, content: Content, source: &'static str) -> Self {
@@ -115,6 +124,24 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every refusal, in the order in which a capture meets them.
+    pub const ALL: [Self; 4] = [
+        Self::Empty,
+        Self::NothingOfItsOwn,
+        Self::Trivial,
+        Self::Forgotten,
+    ];
+
+    /// A short stable name for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NothingOfItsOwn => "nothing_of_its_own",
+            Self::Trivial => "trivial",
+            Self::Forgotten => "forgotten",
+        }
+    }
+
     /// The reason in words, to follow "not kept: ".
     pub fn reason(self) -> &'static str {
         match self {

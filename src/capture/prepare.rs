@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::redact::{Redaction, redact, strip_private};
 use super::{Capture, Refusal};
 use crate::error::{Error, Result};
-use crate::memory::{Content, Kind, MemoryId, Timestamp};
+use crate::memory::{Content, Kind, MemoryId, Project, Timestamp};
 use crate::store::{NewMemory, NewPassage};
 use crate::text::{Analyser, split_passages, strip_injected};
 
@@ -64,7 +64,7 @@ pub fn prepare(
     };
     let event = capture
         .event
-        .map(|event| event_key(capture.session.as_deref(), &event));
+        .map(|event| event_key(capture.session.as_deref(), &capture.project, &event));
     let memory = NewMemory {
         id: MemoryId::generate(),
         project: capture.project,
@@ -289,11 +289,14 @@ fn cut_middle(text: &str, bytes_max: usize) -> String {
     )
 }
 
-/// The idempotency key: the session and what makes the event unique in it.
-fn event_key(session: Option<&str>, event: &str) -> String {
-    let session = session.unwrap_or_default();
+/// The idempotency key: the session and what makes the event unique in it. Without a session it is
+/// unique in its project.
+fn event_key(session: Option<&str>, project: &Project, event: &str) -> String {
     // With its length, or session "a" with event "b/c" would be session "a/b" with event "c".
-    format!("{}:{session}/{event}", session.len())
+    match session {
+        Some(session) => format!("{}:{session}/{event}", session.len()),
+        None => format!("project {}:{}/{event}", project.key.len(), project.key),
+    }
 }
 
 fn hash(text: &str) -> [u8; 16] {

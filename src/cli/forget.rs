@@ -5,11 +5,11 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use argh::FromArgs;
 use serde_json::{Value, json};
 
-use super::json::MemoryJson;
 use super::select::{self, FilterWords};
 use super::{Outcome, Setup, list, output, show};
 use crate::engine::{ForgetPreview, ForgetRequest};
 use crate::error::{Error, Result};
+use crate::memory::json::MemoryJson;
 use crate::memory::{Filter, Scope};
 
 /// Delete memories for good, after showing what would go.

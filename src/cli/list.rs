@@ -3,12 +3,13 @@
 use argh::FromArgs;
 use serde::Serialize;
 
-use super::json::{MemoryJson, ScopeJson};
+use super::json::ScopeJson;
 use super::output::{self, Style};
 use super::select::{self, FilterWords};
 use super::{Outcome, Setup};
 use crate::engine::PAGE_MAX;
 use crate::error::Result;
+use crate::memory::json::MemoryJson;
 use crate::memory::{Memory, time};
 
 /// List memories, newest first.

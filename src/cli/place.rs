@@ -1,11 +1,10 @@
 //! Where this process stands: what may tell the project of a call.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::claude::project::{self, IdentitySource};
+use crate::claude::project::place;
 use crate::config::{Config, Environment};
 use crate::engine::{Place, ProjectHints};
-use crate::memory::Project;
 
 /// What flags, environment and working directory tell about the project.
 ///
@@ -14,13 +13,14 @@ use crate::memory::Project;
 /// its environment counts in a container too.
 pub(super) fn hints(config: &Config, environment: Environment<'_>) -> ProjectHints {
     let given = |name| environment(name).filter(|value| !value.is_empty());
-    let working_dir = std::env::current_dir().ok().and_then(place);
+    let working_dir = std::env::current_dir().ok().and_then(|dir| place(&dir));
     let contained = in_container(environment);
     ProjectHints {
         named: config.project.clone(),
         session: given("CLAUDE_CODE_SESSION_ID"),
-        project_dir: given("CLAUDE_PROJECT_DIR").and_then(|dir| place(PathBuf::from(dir))),
+        project_dir: given("CLAUDE_PROJECT_DIR").and_then(|dir| place(Path::new(&dir))),
         working_dir: working_dir.filter(|place| tells_project(place, contained)),
+        fallback: None,
     }
 }
 
@@ -37,26 +37,10 @@ pub(super) fn in_container(environment: Environment<'_>) -> bool {
         || Path::new("/run/.containerenv").exists()
 }
 
-/// The directory with what git says about it. A path that is not UTF-8 cannot be a key.
-fn place(path: PathBuf) -> Option<Place> {
-    let path = path.to_str()?;
-    let identity = project::identify(Path::new(path));
-    Some(match identity.how {
-        // Without symbolic links, as the import writes it too.
-        IdentitySource::Directory => Place {
-            path: identity.key,
-            project: None,
-        },
-        IdentitySource::Remote | IdentitySource::GitCommonDir => Place {
-            path: path.to_owned(),
-            project: Some(Project::new(identity.key)),
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Project;
 
     #[test]
     fn in_a_container_only_git_or_the_client_tells_the_project() {

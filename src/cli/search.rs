@@ -3,11 +3,12 @@
 use argh::FromArgs;
 use serde::Serialize;
 
-use super::json::{MemoryJson, ScopeJson};
+use super::json::ScopeJson;
 use super::output::{self, Style};
 use super::select::{self, FilterWords, Reach};
 use super::{Outcome, Setup, highlight};
 use crate::error::Result;
+use crate::memory::json::MemoryJson;
 use crate::memory::{Filter, Scope, time};
 use crate::recall::{HITS_MAX, Hit, Recall, RecallRequest, Silence};
 

@@ -67,7 +67,7 @@ pub(super) async fn reach(setup: &Setup, all: bool) -> Result<Reach> {
         return Ok(all_because(ReachedBy::Nothing));
     }
     let scope = Scope::Project(choice.project.clone());
-    if setup.engine.count(&scope).await? == 0 {
+    if setup.engine.count(&scope).await?.memories == 0 {
         return Ok(all_because(ReachedBy::Empty(choice.project)));
     }
     Ok(Reach {

@@ -3,13 +3,14 @@
 use argh::FromArgs;
 use serde::Serialize;
 
-use super::json::{ScopeJson, SessionJson};
+use super::json::ScopeJson;
 use super::list::LIMIT_DEFAULT;
 use super::output::{self, Style};
 use super::select;
 use super::{Outcome, Setup};
 use crate::engine::PAGE_MAX;
 use crate::error::Result;
+use crate::memory::json::SessionJson;
 use crate::memory::{Session, time};
 
 /// List conversations, the latest first.

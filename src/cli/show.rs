@@ -4,11 +4,11 @@ use argh::FromArgs;
 use serde::Serialize;
 use serde_json::json;
 
-use super::json::MemoryJson;
 use super::output::{self, Style};
 use super::select;
 use super::{Outcome, Setup};
 use crate::error::{Error, Result};
+use crate::memory::json::MemoryJson;
 use crate::memory::{Kind, Memory, MemoryId, time};
 
 /// Print memories in full, with their history.

@@ -3,12 +3,13 @@
 use argh::FromArgs;
 use serde_json::json;
 
-use super::json::{ProjectJson, ScopeJson};
+use super::json::ScopeJson;
 use super::output::{self, Style};
 use super::select;
 use super::{Outcome, Setup};
 use crate::engine::Stats;
 use crate::error::Result;
+use crate::memory::json::ProjectJson;
 use crate::memory::{Kind, time};
 
 /// Count what is remembered, and tell where it is.

@@ -13,6 +13,8 @@ pub struct ProjectHints {
     pub project_dir: Option<Place>,
     /// The working directory; in a container only if git names its project.
     pub working_dir: Option<Place>,
+    /// The project of a server's calls that nothing else tells the project of.
+    pub fallback: Option<String>,
 }
 
 /// A directory, and the project that git says it belongs to.

@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::rpc::Object;
 use crate::error::{Error, Result};
+use crate::memory::time::{Direction, parse_when};
+use crate::memory::{Filter, Kind, Timestamp};
 
 /// One argument of a tool.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,12 @@ pub enum Shape {
 
 /// Names that callers of the predecessor still use, beside today's.
 const FORMER_NAMES: [(&str, &str); 2] = [("max_results", "limit"), ("session_id", "session")];
+
+/// The words of `scope` in schemas.
+pub const SCOPES: &[&str] = &["project", "all"];
+
+/// The words for [`Kind::ALL`] in schemas.
+pub const KINDS: &[&str] = &["turn", "note", "summary"];
 
 /// An optional field.
 pub const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Field {
@@ -79,8 +87,9 @@ impl Arguments {
             }
         };
         let mut checked = Object::new();
-        for (name, value) in values.iter().filter(|(_, value)| !value.is_null()) {
+        for (name, value) in values {
             match find(fields, name) {
+                Some(_) if value.is_null() => {}
                 Some(field) => {
                     field.shape.check(name, value)?;
                     checked.insert(field.name.to_owned(), value.clone());
@@ -104,6 +113,11 @@ impl Arguments {
     /// A text, if it was given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(Value::as_str)
+    }
+
+    /// Whether it was given, be it empty.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
     }
 
     /// A text that the field's table entry makes sure of.
@@ -130,6 +144,33 @@ impl Arguments {
     /// True or false, if it was given.
     pub fn flag(&self, name: &str) -> Option<bool> {
         self.values.get(name).and_then(Value::as_bool)
+    }
+
+    /// The fields that select memories: kinds, tags, session, after, before.
+    pub fn filter(&self, now: Timestamp) -> Result<Filter> {
+        Ok(Filter {
+            kinds: self
+                .texts("kinds")
+                .iter()
+                .map(|word| Kind::parse("kinds", word))
+                .collect::<Result<_>>()?,
+            tags: self.texts("tags"),
+            session: self.text("session").map(str::to_owned),
+            after: self.when("after", now, Direction::Back)?,
+            before: self.when("before", now, Direction::Back)?,
+        })
+    }
+
+    /// A point in time: a date, a time, or how far away it is.
+    pub fn when(
+        &self,
+        name: &str,
+        now: Timestamp,
+        direction: Direction,
+    ) -> Result<Option<Timestamp>> {
+        self.text(name)
+            .map(|word| parse_when(name, word, now, direction))
+            .transpose()
     }
 
     /// A JSON object, if it was given.
@@ -170,7 +211,8 @@ impl Shape {
         }
     }
 
-    fn schema(self) -> Object {
+    /// The JSON Schema (2020-12) of it.
+    pub fn schema(self) -> Object {
         let schema = match self {
             Self::Text => json!({"type": "string"}),
             Self::Texts => json!({"type": "array", "items": {"type": "string"}}),
@@ -213,7 +255,8 @@ pub fn schema(fields: &[Field]) -> Value {
     schema
 }
 
-fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
+/// The field of that name, former names included.
+pub fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
     let by_name = |name: &str| fields.iter().find(|field| field.name == name);
     by_name(name).or_else(|| {
         let (_, today) = FORMER_NAMES.iter().find(|(former, _)| *former == name)?;

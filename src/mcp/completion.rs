@@ -46,22 +46,21 @@ pub(super) async fn complete(
 enum Target {
     Handoff,
     SessionTemplate,
+    /// Nothing is known that would complete it; that is no mistake of whoever types.
     Other,
 }
 
 impl Target {
     fn read(reference: &Object) -> std::result::Result<Self, Fault> {
         match param_text(reference, "type")? {
-            "ref/prompt" => match param_text(reference, "name")? {
-                prompts::HANDOFF => Ok(Self::Handoff),
-                prompts::RECALL => Ok(Self::Other),
-                _ => Err(Fault::params("ref: unknown prompt")),
-            },
-            "ref/resource" => match param_text(reference, "uri")? {
-                resources::SESSION_TEMPLATE => Ok(Self::SessionTemplate),
-                resources::MEMORY_TEMPLATE => Ok(Self::Other),
-                _ => Err(Fault::params("ref: unknown resource template")),
-            },
+            "ref/prompt" => Ok(match param_text(reference, "name")? {
+                prompts::HANDOFF => Self::Handoff,
+                _ => Self::Other,
+            }),
+            "ref/resource" => Ok(match param_text(reference, "uri")? {
+                resources::SESSION_TEMPLATE => Self::SessionTemplate,
+                _ => Self::Other,
+            }),
             _ => Err(Fault::params(
                 "ref: expected type ref/prompt or ref/resource",
             )),

@@ -21,7 +21,8 @@ pub const WITH_BATCHES: &str = "2025-03-26";
 /// The last version whose schema insists on an id in every error.
 const LAST_WITH_NULL_ID: &str = "2025-06-18";
 
-const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+/// The member of `_meta` that tells the version of a modern request.
+pub const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const SERVER_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -61,6 +62,11 @@ impl Era {
             ))),
         }
     }
+}
+
+/// The version that the parameters of a request name; requests of the legacy era name none.
+pub fn version_in(params: &Object) -> Option<&Value> {
+    params.get("_meta")?.as_object()?.get(VERSION_KEY)
 }
 
 /// Everything Sage speaks, newest first.

@@ -7,7 +7,10 @@
 pub mod arguments;
 mod completion;
 pub mod eras;
+#[cfg(feature = "conformance-fixtures")]
+mod fixtures;
 mod handoff;
+pub mod notices;
 mod prompts;
 mod render;
 mod resources;
@@ -20,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use self::eras::{Caching, Era, Spoken};
+use self::notices::Notices;
 use self::rpc::{Fault, Item, Message, Object, Request};
 use crate::engine::{Engine, ProjectHints};
 
@@ -86,6 +90,36 @@ pub struct Unfolded {
     pub is_batch: bool,
 }
 
+/// The answer to one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The message, without the end of its line.
+    pub line: String,
+    /// The code of the fault, if it is one: a transport may have a status for it.
+    pub fault: Option<i64>,
+    /// Whether what was asked for did not happen: a fault, or a tool that says so.
+    pub has_failed: bool,
+}
+
+impl Answer {
+    fn result(id: &rpc::Id, result: Value) -> Self {
+        Self {
+            has_failed: result.get("isError") == Some(&Value::Bool(true)),
+            line: rpc::answer(id, result),
+            fault: None,
+        }
+    }
+
+    /// A request that failed.
+    pub fn refusal(id: Option<&rpc::Id>, no_id: rpc::NoId, fault: &Fault) -> Self {
+        Self {
+            line: rpc::refusal(id, no_id, fault),
+            fault: Some(fault.code),
+            has_failed: true,
+        }
+    }
+}
+
 impl Mcp {
     /// A surface over `engine`; `context_tokens` is the budget of a context when nobody names one.
     pub fn new(engine: Arc<Engine>, context_tokens: usize) -> Self {
@@ -133,16 +167,28 @@ impl Mcp {
         matches!(item, Item::Request(request) if WAITING.contains(&request.method.as_str()))
     }
 
-    /// Answers one item: a line without its end, or nothing where nothing is expected.
-    pub async fn handle(&self, caller: &Caller, item: &Item) -> Option<String> {
+    /// The tool that an item calls, as far as Sage knows it by name.
+    pub fn tool_of(item: &Item) -> Option<&'static str> {
         match item {
-            Item::Request(request) => Some(match self.answer(caller, request).await {
-                Ok(result) => rpc::answer(&request.id, result),
-                Err(fault) => rpc::refusal(Some(&request.id), rpc::NoId::Absent, &fault),
+            Item::Request(request) if request.method == "tools/call" => {
+                let name = request.params.get("name").and_then(Value::as_str);
+                Some(name.and_then(tools::name_of).unwrap_or("(unknown)"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Answers one item, or does not, where nothing is expected. What the request has to tell
+    /// before goes to `notices`; only what [`Mcp::waits`] for tells anything.
+    pub async fn handle(&self, caller: &Caller, item: &Item, notices: &Notices) -> Option<Answer> {
+        match item {
+            Item::Request(request) => Some(match self.answer(caller, request, notices).await {
+                Ok(result) => Answer::result(&request.id, result),
+                Err(fault) => Answer::refusal(Some(&request.id), rpc::NoId::Absent, &fault),
             }),
             Item::Broken { id, fault } => {
                 let no_id = caller.spoken().no_id();
-                Some(rpc::refusal(id.as_ref(), no_id, fault))
+                Some(Answer::refusal(id.as_ref(), no_id, fault))
             }
             // Cancellation is the transport's business: only it knows what is in flight.
             Item::Notification { .. } | Item::Response => None,
@@ -150,17 +196,28 @@ impl Mcp {
     }
 
     /// The answer to a request whose handling broke down.
-    pub fn broke_down(id: &rpc::Id) -> String {
+    pub fn broke_down(id: &rpc::Id) -> Answer {
         let fault = Fault::new(
             rpc::INTERNAL_ERROR,
             "Sage failed on this request, please report it; other requests are not affected",
         );
-        rpc::refusal(Some(id), rpc::NoId::Absent, &fault)
+        Answer::refusal(Some(id), rpc::NoId::Absent, &fault)
     }
 
-    async fn answer(&self, caller: &Caller, request: &Request) -> Result<Value, Fault> {
+    async fn answer(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        #[cfg_attr(
+            not(feature = "conformance-fixtures"),
+            expect(unused_variables, reason = "only fixtures take long enough to tell")
+        )]
+        notices: &Notices,
+    ) -> Result<Value, Fault> {
         let era = Era::of(request)?;
         let (caching, result) = match (era, request.method.as_str()) {
+            #[cfg(feature = "conformance-fixtures")]
+            _ if fixtures::have(request) => fixtures::answer(request, notices).await?,
             (Era::Legacy, "initialize") => (Caching::Without, initialize(caller, &request.params)),
             (Era::Legacy, "ping") => (Caching::Without, json!({})),
             (Era::Modern, "server/discover") => (Caching::Fixed, discover()),
@@ -192,6 +249,8 @@ impl Mcp {
             ),
             (_, method) => return Err(unknown_method(method)),
         };
+        #[cfg(feature = "conformance-fixtures")]
+        let result = fixtures::join(request, result);
         if era == Era::Modern {
             caller.speaks(Spoken::Modern);
         }

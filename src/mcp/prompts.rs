@@ -11,7 +11,7 @@ use crate::recall::ContextRequest;
 
 /// The prompt whose `session` completes to sessions.
 pub(super) const HANDOFF: &str = "handoff";
-pub(super) const RECALL: &str = "recall";
+const RECALL: &str = "recall";
 
 /// How many sessions are looked through for a title, latest first.
 const SESSIONS_SCANNED_MAX: usize = 100;

@@ -116,7 +116,7 @@ pub(super) fn captured(captured: &Captured, choice: &ProjectChoice) -> String {
     if choice.decided_by == DecidedBy::Nothing {
         text.push_str(
             "\nNo project could be determined, so it went to `unassigned`, where only a search of all projects looks; \
-             start sage with --project, or set CLAUDE_PROJECT_DIR.",
+             start sage with --project, set CLAUDE_PROJECT_DIR, or over HTTP send the header Sage-Project-Dir.",
         );
     }
     text

@@ -8,7 +8,7 @@ use super::{Caller, Mcp, handoff, param_text, render, tools};
 use crate::engine::ProjectChoice;
 use crate::error::{Error, Result};
 use crate::memory::{MemoryId, Page, Scope, Session};
-use crate::text::one_line;
+use crate::text::{one_line, percent_decode, percent_encode};
 
 const SCHEME: &str = "sage://";
 const SESSIONS_URI: &str = "sage://sessions";
@@ -25,7 +25,7 @@ const PLAIN: &str = "text/plain";
 
 /// The template whose variable completes to sessions.
 pub(super) const SESSION_TEMPLATE: &str = "sage://session/{id}";
-pub(super) const MEMORY_TEMPLATE: &str = "sage://memory/{id}";
+const MEMORY_TEMPLATE: &str = "sage://memory/{id}";
 
 /// The result of `resources/templates/list`.
 pub(super) fn templates() -> Value {
@@ -65,10 +65,13 @@ pub(super) async fn list(
             return Err(Fault::params("cursor: not one of this list; start without"));
         }
         (Err(error), Some(_)) => return Err(error.into()),
-        (Err(_), None) => Page {
-            items: Vec::new(),
-            next: None,
-        },
+        (Err(_), None) => {
+            mcp.engine.count_degraded();
+            Page {
+                items: Vec::new(),
+                next: None,
+            }
+        }
     };
     let fixed = match cursor {
         None => vec![
@@ -100,7 +103,7 @@ fn resource(uri: &str, name: &str, title: &str, mime: &str) -> Value {
 fn session_resource(session: &Session) -> Value {
     let title = session.title.as_deref().unwrap_or(&session.id);
     resource(
-        &format!("{SCHEME}session/{}", encode(&session.id)),
+        &format!("{SCHEME}session/{}", percent_encode(&session.id)),
         &session.id,
         &one_line(title, TITLE_CHARS_MAX),
         MARKDOWN,
@@ -136,6 +139,9 @@ fn not_found(era: Era, uri: &str) -> Fault {
 async fn content(mcp: &Mcp, caller: &Caller, uri: &str) -> Result<Option<(&'static str, String)>> {
     if uri == STATUS_URI {
         let status = mcp.engine.status().await;
+        if status.problem.is_some() {
+            mcp.engine.count_degraded();
+        }
         return Ok(Some((PLAIN, tools::describe_status(&status))));
     }
     let Some(path) = uri.strip_prefix(SCHEME) else {
@@ -143,7 +149,7 @@ async fn content(mcp: &Mcp, caller: &Caller, uri: &str) -> Result<Option<(&'stat
     };
     let choice = mcp.engine.choose_project(&caller.hints).await?;
     let (kind, id) = path.split_once('/').unwrap_or((path, ""));
-    let body = match (kind, decode(id).as_deref()) {
+    let body = match (kind, percent_decode(id).as_deref()) {
         ("sessions", Some("")) if uri == SESSIONS_URI => {
             let text = session_index(mcp, &choice).await?;
             return Ok(Some((PLAIN, named(&choice, &text))));
@@ -198,53 +204,4 @@ async fn session(mcp: &Mcp, choice: &ProjectChoice, id: &str) -> Result<String> 
     let mut parts = vec![format!("# {}", render::session_line(&session))];
     parts.extend(memories.iter().map(|memory| render::memory(memory, &[])));
     Ok(parts.join("\n\n"))
-}
-
-/// Percent-encodes what RFC 3986 does not call unreserved.
-fn encode(id: &str) -> String {
-    let mut encoded = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-/// The reverse; `None` for what no encoder writes.
-fn decode(word: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(word.len());
-    let mut rest = word.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => hex(rest.next()?)? * 16 + hex(rest.next()?)?,
-            plain => plain,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    let value = char::from(digit).to_digit(16)?;
-    u8::try_from(value).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn ids_survive_an_address() {
-        for id in ["0190-abc", "a b/c?d#e%", "\u{4f60}\u{597d}", "", "%41"] {
-            let encoded = encode(id);
-            assert!(encoded.is_ascii());
-            assert_eq!(decode(&encoded).unwrap(), id);
-        }
-        for word in ["%", "%4", "%zz", "%ff", "%\u{e9}"] {
-            assert_eq!(decode(word), None, "{word}");
-        }
-    }
 }

@@ -71,7 +71,8 @@ impl Id {
         }
     }
 
-    fn to_value(&self) -> Value {
+    /// The id as it came.
+    pub fn to_value(&self) -> Value {
         match self {
             Self::Text(text) => Value::String(text.clone()),
             Self::Number(number) => Value::Number(number.clone()),
@@ -102,6 +103,8 @@ pub const INVALID_PARAMS: i64 = -32602;
 pub const INTERNAL_ERROR: i64 = -32603;
 /// A resource is missing; legacy eras only (2026-07-28 uses [`INVALID_PARAMS`]).
 pub const RESOURCE_NOT_FOUND: i64 = -32002;
+/// The headers do not say what the body says (2026-07-28, HTTP).
+pub const HEADER_MISMATCH: i64 = -32020;
 /// The protocol version of a request is not served (2026-07-28).
 pub const UNSUPPORTED_VERSION: i64 = -32022;
 
@@ -203,6 +206,11 @@ fn broken(id: Option<Id>, message: &str) -> Item {
 /// The answer to a request that worked, as one line.
 pub fn answer(id: &Id, result: Value) -> String {
     json!({"jsonrpc": "2.0", "id": id.to_value(), "result": result}).to_string()
+}
+
+/// What wants no answer, as one line.
+pub fn notification(method: &str, params: Value) -> String {
+    json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string()
 }
 
 /// What stands for an id that could not be read.

@@ -14,8 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::notices::Notices;
 use super::rpc::{self, Fault, Id, Item, Message};
-use super::{Caller, Mcp};
+use super::{Answer, Caller, Mcp};
 use crate::engine::{Engine, ProjectHints};
 use crate::error::{Error, Result};
 
@@ -214,7 +215,16 @@ struct Job {
 /// The item of the first job that is being answered.
 struct Running {
     id: Option<Id>,
-    task: JoinHandle<Option<String>>,
+    notices: mpsc::UnboundedReceiver<String>,
+    task: JoinHandle<Option<Answer>>,
+}
+
+/// What comes of the item that is being answered.
+enum Said {
+    /// Something before the answer.
+    Notice(String),
+    /// The answer, where one is expected; then it is through.
+    Answer(Option<Answer>),
 }
 
 impl Conversation {
@@ -236,13 +246,16 @@ impl Conversation {
                         Ok(())
                     }
                 },
-                answer = finished(&mut self.running), if self.running.is_some() => {
-                    self.running = None;
-                    if let (Some(job), Some(answer)) = (self.queue.front_mut(), answer) {
-                        job.answers.push(answer);
+                said = next_said(&mut self.running), if self.running.is_some() => match said {
+                    Said::Notice(notice) => self.send(notice).await,
+                    Said::Answer(answer) => {
+                        self.running = None;
+                        if let (Some(job), Some(answer)) = (self.queue.front_mut(), answer) {
+                            job.answers.push(answer.line);
+                        }
+                        Ok(())
                     }
-                    Ok(())
-                }
+                },
                 else => return,
             };
             if outcome.is_err() {
@@ -258,9 +271,10 @@ impl Conversation {
             self.cancel(&id);
         }
         if !unfolded.is_batch && !unfolded.items.iter().any(Mcp::waits) {
+            let nobody = Notices::none();
             for item in &unfolded.items {
-                if let Some(answer) = self.mcp.handle(&self.caller, item).await {
-                    self.send(answer).await?;
+                if let Some(answer) = self.mcp.handle(&self.caller, item, &nobody).await {
+                    self.send(answer.line).await?;
                 }
             }
             return Ok(());
@@ -309,8 +323,10 @@ impl Conversation {
             _ => None,
         };
         let (mcp, caller) = (Arc::clone(&self.mcp), Arc::clone(&self.caller));
-        let task = tokio::spawn(async move { mcp.handle(&caller, &item).await });
-        Running { id, task }
+        let (sender, notices) = mpsc::unbounded_channel();
+        let sender = Notices::to(sender);
+        let task = tokio::spawn(async move { mcp.handle(&caller, &item, &sender).await });
+        Running { id, notices, task }
     }
 
     /// Drops the request of that name, wherever it is; nothing is sent for it any more.
@@ -338,13 +354,19 @@ type Outcome = std::result::Result<(), NobodyListens>;
 /// The writer is gone, and with it the client.
 struct NobodyListens;
 
-/// Waits for the running item. Dropping this future loses nothing.
-async fn finished(running: &mut Option<Running>) -> Option<String> {
-    let running = running.as_mut()?;
-    match (&mut running.task).await {
+/// Waits for what the running item says next. Dropping this future loses nothing.
+async fn next_said(running: &mut Option<Running>) -> Said {
+    let Some(running) = running else {
+        return Said::Answer(None);
+    };
+    // The channel ends with the task, so the answer comes after every notice.
+    if let Some(notice) = running.notices.recv().await {
+        return Said::Notice(notice);
+    }
+    Said::Answer(match (&mut running.task).await {
         Ok(answer) => answer,
         Err(_) => running.id.as_ref().map(Mcp::broke_down),
-    }
+    })
 }
 
 /// The request that a notification calls off.
@@ -396,11 +418,20 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_request_that_panics_is_answered_all_the_same() {
+        let (sender, notices) = mpsc::unbounded_channel();
         let mut running = Some(Running {
             id: Some(Id::Text("x".to_owned())),
-            task: tokio::spawn(async { panic!("as a bug would") }),
+            notices,
+            task: tokio::spawn(async move {
+                sender.send("first".to_owned()).unwrap();
+                panic!("as a bug would")
+            }),
         });
-        let answer = finished(&mut running).await.unwrap();
-        assert!(answer.contains("-32603") && answer.contains("\"id\":\"x\""));
+        let notice = next_said(&mut running).await;
+        assert!(matches!(notice, Said::Notice(line) if line == "first"));
+        let Said::Answer(Some(answer)) = next_said(&mut running).await else {
+            panic!("no answer");
+        };
+        assert!(answer.line.contains("-32603") && answer.line.contains("\"id\":\"x\""));
     }
 }

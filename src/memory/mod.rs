@@ -2,6 +2,7 @@
 
 mod filter;
 mod id;
+pub mod json;
 pub mod time;
 
 pub use filter::{Filter, Page, Scope};
@@ -120,7 +121,7 @@ pub struct Memory {
     pub key: Option<String>,
     /// Shown first when a session starts.
     pub pinned: bool,
-    /// By which way it came: `claude-code`, `mcp`, `cli`, `import`.
+    /// By which way it came: `claude-code`, `mcp`, `api`, `cli`, `import`.
     pub source: String,
     /// When it was said.
     pub created_at: Timestamp,

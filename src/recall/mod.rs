@@ -1,14 +1,20 @@
 //! The recall path: analyse, candidates, one ranking for every store, abstain, pack.
+//!
+//! Each step that computes runs beside the runtime, as the store does: a server answers everybody
+//! else meanwhile.
 
 mod context;
+pub mod cursor;
 mod extract;
 mod rank;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, Scope, Timestamp};
-use crate::store::{CandidateQuery, Store};
+use crate::store::{Candidate, CandidateQuery, Store};
 use crate::text::Analyser;
 
 /// What to look for.
@@ -65,7 +71,8 @@ impl Silence {
             Self::OverBudget => "What is relevant does not fit into the token budget.",
             Self::UnknownProject => {
                 "No project could be determined, so nothing was searched; \
-                 start sage with --project, or set CLAUDE_PROJECT_DIR."
+                 start sage with --project, set CLAUDE_PROJECT_DIR, or over HTTP send the header \
+                 Sage-Project-Dir."
             }
         }
     }
@@ -129,7 +136,7 @@ const CONTEXT_HITS_MAX: usize = 50;
 /// Finds memories: candidates from the store, one ranking, the relevance floor.
 pub async fn recall(
     store: &Store,
-    analyser: &Analyser,
+    analyser: &Arc<Analyser>,
     request: &RecallRequest,
     now: Timestamp,
 ) -> Result<Recall> {
@@ -139,44 +146,26 @@ pub async fn recall(
             format!("expected 1 to {HITS_MAX}, got {}", request.limit),
         ));
     }
-    let query = candidate_query(
-        &request.query,
-        &request.scope,
-        &request.filter,
-        analyser,
-        now,
-    );
-    let terms: HashMap<String, usize> = query.terms.iter().cloned().zip(0..).collect();
-    let mut found = find(store, query, request.offset, request.limit).await?;
-    for hit in &mut found.hits {
-        let text = &hit.memory.content.text;
-        let passage = text.get(hit.passage.clone()).unwrap_or(text);
-        hit.extract = extract::extract(passage, &terms, analyser);
-    }
-    Ok(found)
+    let (scope, filter) = (request.scope.clone(), request.filter.clone());
+    let query = candidate_query(&request.query, scope, filter, analyser, now).await?;
+    let terms = query.terms.clone();
+    let found = find(store, query, request.offset, request.limit).await?;
+    let analyser = Arc::clone(analyser);
+    blocking(move || Ok(with_extracts(found, terms, &analyser))).await
 }
 
 /// Finds memories and packs them into a budget.
 pub async fn context(
     store: &Store,
-    analyser: &Analyser,
+    analyser: &Arc<Analyser>,
     request: &ContextRequest,
     now: Timestamp,
 ) -> Result<Context> {
-    let query = candidate_query(
-        &request.query,
-        &request.scope,
-        &request.filter,
-        analyser,
-        now,
-    );
+    let (scope, filter) = (request.scope.clone(), request.filter.clone());
+    let query = candidate_query(&request.query, scope.clone(), filter, analyser, now).await?;
     let found = find(store, query, 0, CONTEXT_HITS_MAX).await?;
-    Ok(context::pack(
-        found.hits,
-        &request.scope,
-        request.tokens_max,
-        found.silence,
-    ))
+    let tokens_max = request.tokens_max;
+    blocking(move || Ok(context::pack(found.hits, &scope, tokens_max, found.silence))).await
 }
 
 /// What both share: the hits, without extracts.
@@ -227,56 +216,75 @@ async fn find(store: &Store, query: CandidateQuery, offset: usize, limit: usize)
 /// the scope holds nothing at all.
 async fn ranking(store: &Store, query: CandidateQuery) -> Result<Option<rank::Ranking>> {
     let scope = query.scope.clone();
-    let mut found = store.candidates(query.clone()).await?;
+    let found = store.candidates(query.clone()).await?;
     if found.corpus.iter().all(|held| held.passages == 0) {
         return Ok(None);
     }
-    let weights = rank::Weights::new(&found);
-    let missing = rank::missing_neighbours(&weights, &found.passages);
+    let (weights, mut passages, missing) = blocking(move || {
+        let weights = rank::Weights::new(&found);
+        let missing = rank::missing_neighbours(&weights, &found.passages);
+        Ok((weights, found.passages, missing))
+    })
+    .await?;
     if !missing.is_empty() {
-        found
-            .passages
-            .extend(store.neighbours(query, missing).await?);
+        passages.extend(store.neighbours(query, missing).await?);
     }
-    let mut sessions: Vec<i64> = found
-        .passages
-        .iter()
-        .filter_map(|passage| passage.place)
-        .map(|place| place.0)
-        .collect();
-    sessions.sort_unstable();
-    sessions.dedup();
-    let lengths = store
-        .session_lengths(scope, sessions)
-        .await?
-        .into_iter()
-        .collect();
-    Ok(Some(rank::rank(&weights, &found.passages, &lengths)))
+    let lengths = store.session_lengths(scope, sessions_of(&passages)).await?;
+    blocking(move || {
+        let lengths = lengths.into_iter().collect();
+        Ok(Some(rank::rank(&weights, &passages, &lengths)))
+    })
+    .await
 }
 
-fn candidate_query(
+/// The sessions that passages belong to, each once.
+fn sessions_of(passages: &[Candidate]) -> Vec<i64> {
+    let places = passages.iter().filter_map(|passage| passage.place);
+    let mut sessions: Vec<i64> = places.map(|(session, _)| session).collect();
+    sessions.sort_unstable();
+    sessions.dedup();
+    sessions
+}
+
+/// The question as a store takes it.
+async fn candidate_query(
     text: &str,
-    scope: &Scope,
-    filter: &Filter,
-    analyser: &Analyser,
+    scope: Scope,
+    filter: Filter,
+    analyser: &Arc<Analyser>,
     now: Timestamp,
-) -> CandidateQuery {
-    let part = text
-        .get(..text.floor_char_boundary(QUERY_BYTES_MAX))
-        .unwrap_or(text);
+) -> Result<CandidateQuery> {
+    let part = text.get(..text.floor_char_boundary(QUERY_BYTES_MAX));
+    let part = part.unwrap_or(text).to_owned();
+    let analyser = Arc::clone(analyser);
+    let terms = blocking(move || Ok(different_terms(&part, &analyser))).await?;
+    Ok(CandidateQuery {
+        scope,
+        filter,
+        terms,
+        now,
+    })
+}
+
+fn different_terms(text: &str, analyser: &Analyser) -> Vec<String> {
     let mut terms: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
-    analyser.terms(part, |term| {
+    analyser.terms(text, |term| {
         if terms.len() < QUERY_TERMS_MAX && seen.insert(term.to_owned()) {
             terms.push(term.to_owned());
         }
     });
-    CandidateQuery {
-        scope: scope.clone(),
-        filter: filter.clone(),
-        terms,
-        now,
+    terms
+}
+
+fn with_extracts(mut found: Recall, terms: Vec<String>, analyser: &Analyser) -> Recall {
+    let terms: HashMap<String, usize> = terms.into_iter().zip(0..).collect();
+    for hit in &mut found.hits {
+        let text = &hit.memory.content.text;
+        let passage = text.get(hit.passage.clone()).unwrap_or(text);
+        hit.extract = extract::extract(passage, &terms, analyser);
     }
+    found
 }
 
 impl Recall {

@@ -107,6 +107,15 @@ pub struct Forgotten {
     pub passages: u64,
 }
 
+/// How much a scope holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Live memories.
+    pub memories: u64,
+    /// Their indexed passages.
+    pub passages: u64,
+}
+
 /// Numbers about a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
@@ -181,8 +190,8 @@ verbs! {
     directory_project(path: String) -> Option<Project>;
     /// Projects with live memories whose identity contains `part`, by identity, at most `limit`.
     projects(part: String, limit: usize) -> Vec<Project>;
-    /// How many live memories a scope holds; cheap, it does not count.
-    count(scope: Scope) -> u64;
+    /// How much a scope holds. Cheap, it does not count: to be asked several times a second.
+    count(scope: Scope) -> Counts;
     /// Numbers about a scope.
     stats(scope: Scope) -> Stats;
     /// Writes what is in the log back into the database.

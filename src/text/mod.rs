@@ -3,12 +3,14 @@
 mod chars;
 mod injected;
 mod passages;
+mod percent;
 mod stop_words;
 mod terms;
 mod tokens;
 
 pub use injected::{BLOCK_END, BLOCK_START, break_tags, strip_injected};
 pub use passages::{PASSAGE_TOKENS_MAX, split_passages};
+pub use percent::{percent_decode, percent_encode};
 pub use terms::{Analyser, TERM_BYTES_MAX};
 pub use tokens::{Tally, estimate_tokens};
 

@@ -14,6 +14,7 @@ pub struct Checker {
     negotiated: Option<String>,
     last_was_modern: bool,
     asked: HashMap<String, Asked>,
+    progress: HashMap<String, Progress>,
     misshapen: HashSet<String>,
 }
 
@@ -21,6 +22,13 @@ pub struct Checker {
 struct Asked {
     method: String,
     version: String,
+    progress_token: Option<String>,
+}
+
+/// What a request that gave a progress token has been told; dropped with the answer.
+struct Progress {
+    version: String,
+    last: Option<f64>,
 }
 
 impl Checker {
@@ -29,6 +37,7 @@ impl Checker {
             negotiated: None,
             last_was_modern: false,
             asked: HashMap::new(),
+            progress: HashMap::new(),
             misshapen: HashSet::new(),
         }
     }
@@ -56,8 +65,24 @@ impl Checker {
             true => MODERN.to_owned(),
             false => self.legacy_version(),
         };
+        let token = message["params"]["_meta"].get("progressToken");
+        let progress_token = token.map(Value::to_string);
+        if let Some(token) = progress_token.clone() {
+            let version = version.clone();
+            self.progress.insert(
+                token,
+                Progress {
+                    version,
+                    last: None,
+                },
+            );
+        }
         let method = method.to_owned();
-        let asked = Asked { method, version };
+        let asked = Asked {
+            method,
+            version,
+            progress_token,
+        };
         self.asked.insert(id, asked);
         self.last_was_modern = is_modern;
     }
@@ -84,6 +109,9 @@ impl Checker {
     #[track_caller]
     fn check(&mut self, message: &Value) {
         let id = message["id"].to_string();
+        if message["method"] == "notifications/progress" {
+            return self.check_progress(message);
+        }
         if message["id"].is_null() {
             return self.check_without_id(message);
         }
@@ -94,6 +122,9 @@ impl Checker {
         let Some(asked) = self.asked.get(&id).cloned() else {
             panic!("an answer to nothing: {message}");
         };
+        if let Some(token) = &asked.progress_token {
+            self.progress.remove(token);
+        }
         let version = asked.version.as_str();
         validate(version, "JSONRPCMessage", message);
         if message.get("error").is_some() {
@@ -114,6 +145,20 @@ impl Checker {
             let version = result["protocolVersion"].as_str().unwrap();
             self.negotiated = Some(version.to_owned());
         }
+    }
+
+    /// Progress belongs to a request that asked for it and has no answer yet, and it increases.
+    #[track_caller]
+    fn check_progress(&mut self, message: &Value) {
+        let token = message["params"]["progressToken"].to_string();
+        let Some(progress) = self.progress.get_mut(&token) else {
+            panic!("progress of nothing: {message}");
+        };
+        validate(&progress.version, "JSONRPCMessage", message);
+        validate(&progress.version, "ProgressNotification", message);
+        let now = message["params"]["progress"].as_f64();
+        assert!(now > progress.last, "no progress: {message}");
+        progress.last = now;
     }
 
     /// Only errors may come without an id: null where JSON-RPC's own rule holds, none at all where

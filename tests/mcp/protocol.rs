@@ -226,11 +226,6 @@ fn unknown_names_and_cursors_are_wrong_parameters() {
             ("completion/complete", json!({})),
             (
                 "completion/complete",
-                json!({"ref": {"type": "ref/prompt", "name": "x"},
-                "argument": {"name": "a", "value": ""}}),
-            ),
-            (
-                "completion/complete",
                 json!({"ref": {"type": "ref/none"},
                 "argument": {"name": "a", "value": ""}}),
             ),

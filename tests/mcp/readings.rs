@@ -194,6 +194,9 @@ fn sessions_and_projects_are_completed() {
     );
     let one = complete(&mut client, handoff.clone(), "session", "s-042");
     assert_eq!(one["values"], json!(["s-042"]));
+    let unknown = json!({"type": "ref/prompt", "name": "unknown"});
+    let none = complete(&mut client, unknown, "session", "s-042");
+    assert_eq!(none, json!({"values": [], "hasMore": false, "total": 0}));
     let one = complete(&mut client, template.clone(), "id", "part 007");
     assert_eq!(one["values"], json!(["s-007"]));
     let none = complete(&mut client, template, "id", "no such thing");

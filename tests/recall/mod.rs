@@ -27,7 +27,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags {
             data_dir: Some(folder.path().to_owned()),
-            project: None,
+            ..Flags::default()
         };
         Self {
             engine: Engine::new(&Config::load(&flags, &|_| None).unwrap()),

@@ -1,6 +1,7 @@
 //! The identity of a project, told from a directory without running git.
 
 mod config;
+mod place;
 mod remote;
 
 use std::ffi::OsStr;
@@ -10,6 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use config::GitConfig;
+
+pub use place::place;
 
 /// How much of a repository's `config` is read, in bytes. A branch takes about
 /// 80, so configs with ten thousand of them stay below.

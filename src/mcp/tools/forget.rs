@@ -1,10 +1,10 @@
 //! `forget`: delete for good, after a look at what would go.
 
 use super::get_memory::read_ids;
-use super::{Call, Effect, KINDS, Tool, filter_of};
+use super::{Call, Effect, Tool};
 use crate::engine::ForgetRequest;
 use crate::error::{Error, Result};
-use crate::mcp::arguments::{Arguments, Shape, optional};
+use crate::mcp::arguments::{Arguments, KINDS, Shape, optional};
 use crate::mcp::render;
 
 pub(super) const TOOL: Tool = Tool {
@@ -30,7 +30,7 @@ async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
     let request = ForgetRequest {
         scope: call.scope(),
         ids: read_ids(arguments)?,
-        filter: filter_of(arguments, call.now)?,
+        filter: arguments.filter(call.now)?,
     };
     let names_ids = !request.ids.is_empty();
     if names_ids != request.filter.is_empty() {

@@ -1,8 +1,10 @@
 //! `get_memory`: memories in full.
 
-use super::{Call, Effect, SCOPES, Tool, scope_of};
+use std::collections::HashSet;
+
+use super::{Call, Effect, Tool, scope_of};
 use crate::error::{Error, Result};
-use crate::mcp::arguments::{Arguments, Shape, optional, required};
+use crate::mcp::arguments::{Arguments, SCOPES, Shape, optional, required};
 use crate::mcp::render;
 use crate::memory::MemoryId;
 
@@ -58,10 +60,11 @@ async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
 
 /// Reads `ids`, each once.
 pub(super) fn read_ids(arguments: &Arguments) -> Result<Vec<MemoryId>> {
-    let mut ids = Vec::new();
+    // A message has room for 200,000 of them.
+    let (mut ids, mut seen) = (Vec::new(), HashSet::new());
     for word in arguments.texts("ids") {
         let id: MemoryId = word.parse()?;
-        if !ids.contains(&id) {
+        if seen.insert(id) {
             ids.push(id);
         }
     }

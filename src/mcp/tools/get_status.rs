@@ -25,6 +25,7 @@ pub(super) async fn run(call: &Call<'_>, _arguments: &Arguments) -> Result<Strin
         text.push_str(&session);
     }
     if status.problem.is_some() {
+        call.engine.count_degraded();
         return Ok(text);
     }
     text.push('\n');

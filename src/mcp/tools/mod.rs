@@ -21,8 +21,7 @@ use super::rpc::{Fault, Object};
 use super::{Caller, Mcp, param_text, render};
 use crate::engine::{Engine, ProjectChoice};
 use crate::error::Result;
-use crate::memory::time::{Direction, parse_when};
-use crate::memory::{Filter, Kind, Scope, Timestamp};
+use crate::memory::{Scope, Timestamp};
 use crate::recall::Silence;
 
 /// What a model can call.
@@ -91,6 +90,16 @@ pub(super) fn list() -> Value {
     json!({"tools": LISTED.map(Tool::to_value)})
 }
 
+/// The name of a tool, former ones included, as Sage itself spells it.
+pub(super) fn name_of(name: &str) -> Option<&'static str> {
+    find(name).map(|tool| tool.name)
+}
+
+fn find(name: &str) -> Option<&'static Tool> {
+    let listed = LISTED.into_iter().find(|tool| tool.name == name);
+    listed.or_else(|| predecessor::find(name))
+}
+
 /// The result of `tools/call`. An unknown tool is a fault, everything else that fails is a result
 /// that says so, because only results reach the model.
 pub(super) async fn call(
@@ -99,11 +108,8 @@ pub(super) async fn call(
     params: &Object,
 ) -> std::result::Result<Value, Fault> {
     let name = param_text(params, "name")?;
-    let listed = LISTED.into_iter().find(|tool| tool.name == name);
-    let Some(tool) = listed.or_else(|| predecessor::find(name)) else {
-        return Err(unknown(name));
-    };
-    let is_lenient = listed.is_none();
+    let tool = find(name).ok_or_else(|| unknown(name))?;
+    let is_lenient = predecessor::find(name).is_some();
     let values = params.get("arguments").unwrap_or(&Value::Null);
     let arguments = match Arguments::read(tool.fields, is_lenient, values) {
         Ok(arguments) => arguments,
@@ -117,6 +123,7 @@ pub(super) async fn call(
         Ok(choice) => choice,
         Err(error) if tool.is_diagnosis() => {
             let status = describe_status(&mcp.engine.status().await);
+            mcp.engine.count_degraded();
             return Ok(success(&format!("{status}\nproject: unknown ({error})")));
         }
         Err(error) => return Ok(failure(&error.to_string())),
@@ -193,9 +200,6 @@ fn unknown(name: &str) -> Fault {
     ))
 }
 
-/// The words of `scope` in schemas.
-const SCOPES: &[&str] = &["project", "all"];
-
 /// The scope that a reading call asks for, or why it would find nothing.
 fn scope_of(call: &Call<'_>, arguments: &Arguments) -> std::result::Result<Scope, &'static str> {
     match (arguments.text("scope"), call.silence()) {
@@ -205,33 +209,11 @@ fn scope_of(call: &Call<'_>, arguments: &Arguments) -> std::result::Result<Scope
     }
 }
 
-/// The words for [`Kind::ALL`] in schemas.
-const KINDS: &[&str] = &["turn", "note", "summary"];
-
-/// Reads the fields that select memories: kinds, tags, session, after, before.
-fn filter_of(arguments: &Arguments, now: Timestamp) -> Result<Filter> {
-    let when = |field| {
-        arguments
-            .text(field)
-            .map(|word| parse_when(field, word, now, Direction::Back))
-            .transpose()
-    };
-    Ok(Filter {
-        kinds: arguments
-            .texts("kinds")
-            .iter()
-            .map(|word| Kind::parse("kinds", word))
-            .collect::<Result<_>>()?,
-        tags: arguments.texts("tags"),
-        session: arguments.text("session").map(str::to_owned),
-        after: when("after")?,
-        before: when("before")?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::arguments::KINDS;
+    use crate::memory::Kind;
     use crate::text::estimate_tokens;
 
     #[test]

@@ -2,11 +2,11 @@
 
 use super::{Call, Effect, Tool};
 use crate::capture::Capture;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mcp::arguments::{Arguments, Shape, optional, required};
 use crate::mcp::render;
+use crate::memory::Kind;
 use crate::memory::time::{Direction, parse_when};
-use crate::memory::{Kind, Memory, MemoryId};
 
 pub(super) const TOOL: Tool = Tool {
     name: "remember",
@@ -38,7 +38,7 @@ async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
         .map(|word| parse_when("expires", word, call.now, Direction::Forward))
         .transpose()?;
     let former = match arguments.text("id") {
-        Some(word) => Some(find(call, word.parse()?).await?),
+        Some(word) => Some(call.engine.current(&call.scope(), word.parse()?).await?),
         None => None,
     };
 
@@ -46,7 +46,11 @@ async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
     let mut capture = Capture::note(project, kind.unwrap_or(Kind::Note), content, "mcp");
     capture.session = call.caller.session();
     if let Some(former) = former {
-        inherit(&mut capture, &former, kind);
+        capture.kind = kind.unwrap_or(match former.kind {
+            Kind::Summary => Kind::Summary,
+            Kind::Note | Kind::Turn => Kind::Note,
+        });
+        capture.take_place_of(&former);
     }
     if let Some(key) = arguments.text("key") {
         capture.key = Some(key.to_owned());
@@ -61,31 +65,4 @@ async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
     capture.expires_at = expires_at.or(capture.expires_at);
     let captured = call.engine.capture(capture).await?;
     Ok(render::captured(&captured, call.choice))
-}
-
-async fn find(call: &Call<'_>, id: MemoryId) -> Result<Memory> {
-    let found = call.engine.memories(&call.scope(), &[id]).await?;
-    let memory = found
-        .into_iter()
-        .next()
-        .ok_or_else(|| Error::NotFound(format!("id: no memory {id} in this project")))?;
-    match memory.superseded_by {
-        None => Ok(memory),
-        Some(newer) => Err(Error::invalid(
-            "id",
-            format!("{id} is history already; update the version that replaced it, {newer}"),
-        )),
-    }
-}
-
-/// An update says only what changes; the rest stays as it was.
-fn inherit(capture: &mut Capture, former: &Memory, kind: Option<Kind>) {
-    if kind.is_none() && former.kind == Kind::Summary {
-        capture.kind = Kind::Summary;
-    }
-    capture.replaces = Some(former.id);
-    capture.key.clone_from(&former.key);
-    capture.tags.clone_from(&former.tags);
-    capture.pinned = former.pinned;
-    capture.expires_at = former.expires_at;
 }

@@ -1,8 +1,9 @@
 //! The embedded store: one SQLite database, shared by any number of processes.
 //!
-//! Each process has one writing connection behind a lock and a few reading ones. Writers of
-//! different processes queue in SQLite's own lock: every write is an immediate transaction, and
-//! `open` installs the patience to wait for it.
+//! Each process has one writing connection behind a lock and a few reading ones. Those who wait for
+//! the lock need no thread, so that any number of writers leaves readers the threads they need, and
+//! readers wait for nobody. Writers of different processes queue in SQLite's own lock: every write
+//! is an immediate transaction, and `open` installs the patience to wait for it.
 
 mod candidates;
 mod forget;
@@ -14,20 +15,22 @@ mod put;
 mod sessions;
 mod stats;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
-use super::{Candidate, CandidateQuery, Candidates, Forgotten, NewMemory, Put, Stats};
+use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
+use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
 
 pub use open::database_path;
 
-/// Reading connections kept open between calls. A stdio process runs one call at a time, a server
-/// a few; a connection costs about 100 KB with its statements.
-const READERS_KEPT: usize = 4;
+/// Reading connections at once, and kept open between calls. More readers than cores gain nothing,
+/// each costs up to 2 MB with its cache, and opening one takes longer than most reads.
+const READERS_MAX: usize = 4;
 
 /// An open embedded store; clones share it.
 #[derive(Clone)]
@@ -39,8 +42,9 @@ struct Inner {
     path: PathBuf,
     /// Which file the connections have open.
     file: Option<(u64, u64)>,
-    writer: Mutex<Connection>,
+    writer: Arc<AsyncMutex<Connection>>,
     readers: Mutex<Vec<Connection>>,
+    reading: Arc<Semaphore>,
 }
 
 impl Sqlite {
@@ -51,13 +55,13 @@ impl Sqlite {
             let path = database_path(&folder);
             let writer = open::writer(&folder, &path)?;
             let file = open::file_at(&path);
-            let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
             Ok(Self {
                 inner: Arc::new(Inner {
                     path,
                     file,
-                    writer,
-                    readers,
+                    writer: Arc::new(AsyncMutex::new(writer)),
+                    readers: Mutex::default(),
+                    reading: Arc::new(Semaphore::new(READERS_MAX)),
                 }),
             })
         })
@@ -74,6 +78,20 @@ impl Sqlite {
         &self,
         verb: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
+        let turn = Arc::clone(&self.inner.reading).acquire_owned().await;
+        self.read_at_once(move |db| {
+            // Held for as long as the connection is in use, also when nobody waits any more.
+            let _turn = turn;
+            verb(db)
+        })
+        .await
+    }
+
+    /// Reads without waiting for others to finish: for what is over in microseconds.
+    async fn read_at_once<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
         let inner = self.inner.clone();
         blocking(move || {
             let idle = lock(&inner.readers).pop();
@@ -87,7 +105,7 @@ impl Sqlite {
                 .and_then(|transaction| verb(&transaction))
                 .map_err(|error| open::explain(&inner.path, &error));
             let mut readers = lock(&inner.readers);
-            if readers.len() < READERS_KEPT && reader.is_autocommit() {
+            if readers.len() < READERS_MAX && reader.is_autocommit() {
                 readers.push(reader);
             }
             outcome
@@ -99,10 +117,8 @@ impl Sqlite {
         &self,
         verb: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, Failure> + Send + 'static,
     ) -> Result<T> {
-        let inner = self.inner.clone();
-        blocking(move || {
-            let mut writer = lock(&inner.writer);
-            let explain = |error: rusqlite::Error| open::explain(&inner.path, &error);
+        self.writing(move |writer, path| {
+            let explain = |error: rusqlite::Error| open::explain(path, &error);
             let transaction = writer
                 .transaction_with_behavior(TransactionBehavior::Immediate)
                 .map_err(explain)?;
@@ -114,6 +130,17 @@ impl Sqlite {
             Ok(outcome)
         })
         .await
+    }
+
+    /// Hands the writing connection, and the path for what goes wrong, to `work` when its turn has
+    /// come.
+    async fn writing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection, &Path) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = self.inner.clone();
+        let mut writer = Arc::clone(&inner.writer).lock_owned().await;
+        blocking(move || work(&mut writer, &inner.path)).await
     }
 }
 
@@ -129,22 +156,9 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// A thread that panicked with a lock held left a rolled back transaction, nothing worse.
+/// A thread that panicked with the lock held left a list of connections, whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// SQLite blocks its thread, so it gets one that may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| {
-            Err(Error::Internal(format!(
-                "the store's thread ended: {error}"
-            )))
-        })
 }
 
 /// The verbs of [`super::Store`], whose documentation is theirs.
@@ -216,23 +230,27 @@ impl Sqlite {
     }
 
     pub async fn forget(&self, scope: Scope, ids: Vec<MemoryId>) -> Result<Forgotten> {
-        let forgotten = self
-            .write(move |tx| forget::forget(tx, &scope, &ids))
-            .await?;
-        self.erase_leftovers().await.map_err(|error| {
-            Error::Store(format!(
-                "they are forgotten, but traces of their words may be in the file until the next \
-                 forget succeeds: {error}"
-            ))
-        })?;
-        Ok(forgotten)
+        let store = self.clone();
+        // A caller who goes away in the middle must not leave traces behind.
+        let whole = tokio::spawn(async move {
+            let forgotten = store
+                .write(move |tx| forget::forget(tx, &scope, &ids))
+                .await?;
+            store.erase_leftovers().await.map_err(|error| {
+                Error::Store(format!(
+                    "they are forgotten, but traces of their words may be in the file until the \
+                     next forget succeeds: {error}"
+                ))
+            })?;
+            Ok(forgotten)
+        });
+        let broken = |error| Err(Error::Internal(format!("a forget broke off: {error}")));
+        whole.await.unwrap_or_else(broken)
     }
 
     async fn erase_leftovers(&self) -> Result<()> {
-        let inner = self.inner.clone();
-        blocking(move || {
-            forget::erase_leftovers(&lock(&inner.writer))
-                .map_err(|error| open::explain(&inner.path, &error))
+        self.writing(|writer, path| {
+            forget::erase_leftovers(writer).map_err(|error| open::explain(path, &error))
         })
         .await
     }
@@ -277,8 +295,8 @@ impl Sqlite {
         self.read(move |db| stats::projects(db, &part, limit)).await
     }
 
-    pub async fn count(&self, scope: Scope) -> Result<u64> {
-        self.read(move |db| stats::count(db, &scope)).await
+    pub async fn count(&self, scope: Scope) -> Result<Counts> {
+        self.read_at_once(move |db| stats::count(db, &scope)).await
     }
 
     pub async fn stats(&self, scope: Scope) -> Result<Stats> {
@@ -286,10 +304,8 @@ impl Sqlite {
     }
 
     pub async fn checkpoint(&self) -> Result<()> {
-        let inner = self.inner.clone();
-        blocking(move || {
-            let mut writer = lock(&inner.writer);
-            open::checkpoint(&mut writer).map_err(|error| open::explain(&inner.path, &error))
+        self.writing(|writer, path| {
+            open::checkpoint(writer).map_err(|error| open::explain(path, &error))
         })
         .await
     }

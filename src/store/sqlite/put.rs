@@ -28,7 +28,12 @@ fn put_one(tx: &Transaction<'_>, changes: &mut Changes, new: &NewMemory) -> Outc
             return Ok(Put::Forgotten);
         }
         if let Some(known) = by_event(tx, event)? {
-            return Ok(keep_the_fuller(tx, changes, known, new)?);
+            // One event is one memory, where it was kept first; nobody writes into it from another
+            // project.
+            return match is_in(tx, &known, new)? {
+                true => Ok(keep_the_fuller(tx, changes, known, new)?),
+                false => Ok(Put::Known(known.name)),
+            };
         }
     }
     let project = sessions::make_project(tx, &new.project)?;
@@ -91,6 +96,12 @@ pub(super) fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         created_ms: row.get(5)?,
         expires_ms: row.get(6)?,
     })
+}
+
+/// Whether what is there belongs to the project of what comes.
+fn is_in(tx: &Transaction<'_>, known: &Known, new: &NewMemory) -> rusqlite::Result<bool> {
+    tx.prepare_cached("SELECT 1 FROM project WHERE id = ?1 AND key = ?2")?
+        .exists(params![known.standing.project, new.project.key])
 }
 
 fn is_forgotten(tx: &Transaction<'_>, event: &str) -> rusqlite::Result<bool> {

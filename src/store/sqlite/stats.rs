@@ -4,18 +4,21 @@ use rusqlite::{Connection, params};
 
 use super::memories::time_of;
 use crate::memory::{Project, Scope};
-use crate::store::Stats;
+use crate::store::{Counts, Stats};
 
-/// Live memories as the index knows them: nothing is counted.
-pub(super) fn count(db: &Connection, scope: &Scope) -> rusqlite::Result<u64> {
+/// What the index says it holds, a row for each project and kind: nothing is counted.
+pub(super) fn count(db: &Connection, scope: &Scope) -> rusqlite::Result<Counts> {
     let project = scope.project().map(|project| project.key.as_str());
-    let memories: i64 = db
-        .prepare_cached(
-            "SELECT coalesce(sum(h.memories), 0)
-             FROM holding h JOIN project p ON p.id = h.project_id WHERE ?1 IS NULL OR p.key = ?1",
-        )?
-        .query_row([project], |row| row.get(0))?;
-    Ok(memories.unsigned_abs())
+    db.prepare_cached(
+        "SELECT coalesce(sum(memories), 0), coalesce(sum(passages), 0) FROM holding
+         WHERE ?1 IS NULL OR project_id = (SELECT id FROM project WHERE key = ?1)",
+    )?
+    .query_row([project], |row| {
+        Ok(Counts {
+            memories: row.get::<_, i64>(0)?.unsigned_abs(),
+            passages: row.get::<_, i64>(1)?.unsigned_abs(),
+        })
+    })
 }
 
 pub(super) fn projects(
