@@ -2,6 +2,8 @@
 
 mod bytes;
 mod conversations;
+#[cfg(feature = "conformance-fixtures")]
+mod fixtures;
 mod life;
 mod mistakes;
 mod protocol;
