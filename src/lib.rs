@@ -20,6 +20,7 @@ pub mod engine;
 
 pub mod claude;
 pub mod mcp;
+pub mod server;
 pub mod transfer;
 
 pub mod cli;

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    config, context, forget, import, list, mcp, remember, search, sessions, show, stats, version,
+    config, context, forget, import, list, mcp, remember, search, serve, sessions, show, stats,
+    version,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -16,8 +17,6 @@ pub(super) enum Parsed {
     Command(Command),
     /// To read this.
     Help(String),
-    /// Nothing in particular.
-    Nothing,
 }
 
 /// Long-term memory for Claude Code: it keeps what was said and decided, and finds it again.
@@ -52,6 +51,7 @@ pub(super) enum Command {
     Sessions(sessions::Sessions),
     Forget(forget::Forget),
     Stats(stats::ShowStats),
+    Serve(serve::Serve),
     Mcp(mcp::Mcp),
     Config(config::ShowConfig),
     Version(version::Version),
@@ -70,13 +70,19 @@ impl Command {
             Self::Sessions(args) => (&args.data_dir, args.project.as_ref()),
             Self::Forget(args) => (&args.data_dir, args.project.as_ref()),
             Self::Stats(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Serve(args) => (&args.data_dir, args.project.as_ref()),
             Self::Mcp(args) => (&args.data_dir, args.project.as_ref()),
             Self::Config(args) => return args.flags(),
             Self::Version(_) => (&None, None),
         };
+        let listen = match self {
+            Self::Serve(args) => args.listen.clone(),
+            _ => Vec::new(),
+        };
         Flags {
             data_dir: data_dir.clone(),
             project: project.cloned(),
+            listen,
         }
     }
 }
@@ -96,7 +102,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Parsed> {
             command: Some(command),
             ..
         }) => Ok(Parsed::Command(command)),
-        Ok(Sage { command: None, .. }) => Ok(Parsed::Nothing),
+        Ok(Sage { command: None, .. }) => Ok(Parsed::Command(Command::Serve(Default::default()))),
         Err(exit) if exit.status.is_ok() => Ok(Parsed::Help(exit.output)),
         Err(exit) => Err(usage_error(exit.output.trim_end(), words.first())),
     }

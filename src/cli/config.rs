@@ -27,6 +27,9 @@ pub(super) struct ShowConfig {
     /// as other commands take it
     #[argh(option)]
     data_dir: Option<std::path::PathBuf>,
+    /// as `sage serve` takes it
+    #[argh(option)]
+    listen: Vec<String>,
     /// print JSON: settings (variable, flag, value, origin, default, meaning, secret)
     #[argh(switch)]
     json: bool,
@@ -37,6 +40,7 @@ impl ShowConfig {
         Flags {
             data_dir: self.data_dir.clone(),
             project: self.project.clone(),
+            listen: self.listen.clone(),
         }
     }
 }

@@ -17,11 +17,11 @@ mod place;
 mod remember;
 mod search;
 mod select;
+mod serve;
 mod sessions;
 mod show;
 mod stats;
 mod version;
-mod welcome;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use std::sync::Arc;
 use crate::config::{Config, Flags, SETTINGS};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::server::BLOCKING_THREADS_MAX;
 use arguments::{Command, Parsed};
 use output::Style;
 
@@ -64,7 +65,6 @@ struct Setup {
 fn execute(parsed: Parsed) -> Result<Outcome> {
     match parsed {
         Parsed::Help(text) => output::print(&text).map(|()| Outcome::Done),
-        Parsed::Nothing => welcome::run(&load(&Flags::default())?),
         Parsed::Command(Command::Version(args)) => version::run(&args),
         Parsed::Command(command) => {
             let config = load(&command.flags())?;
@@ -73,9 +73,11 @@ fn execute(parsed: Parsed) -> Result<Outcome> {
                 config,
                 style: Style::of_stdout(&variable),
             };
-            // One thread: a command waits for one thing at a time, and threads cost start-up.
+            // One thread: a command waits for one thing at a time, threads cost start-up, and what
+            // blocks or computes has threads of its own.
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
+                .max_blocking_threads(BLOCKING_THREADS_MAX)
                 .build()
                 .map_err(|error| Error::Internal(format!("the runtime did not start: {error}")))?;
             let outcome = runtime.block_on(perform(command, &setup));
@@ -88,6 +90,7 @@ fn execute(parsed: Parsed) -> Result<Outcome> {
 
 async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
     match command {
+        Command::Serve(_) => serve::run(setup).await,
         Command::Mcp(_) => mcp::run(setup).await,
         Command::Search(args) => search::run(&args, setup).await,
         Command::Context(args) => context::run(&args, setup).await,

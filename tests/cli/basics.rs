@@ -9,20 +9,10 @@ use super::{parse, text};
 use crate::harness::{Home, finish};
 
 /// Every subcommand with a call that its parser takes.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "import", "search", "context", "remember", "show", "list", "sessions", "forget", "stats",
-    "mcp", "config", "version",
+    "serve", "mcp", "config", "version",
 ];
-
-#[test]
-fn sage_alone_welcomes() {
-    let home = Home::new();
-    let welcome = home.ok::<&str>([]);
-    assert!(welcome.contains("sage import claude-code"), "{welcome}");
-    assert!(welcome.contains("sage search"), "{welcome}");
-    assert!(welcome.contains(text(&home.data_dir())), "{welcome}");
-    assert!(!home.data_dir().exists(), "looking around writes nothing");
-}
 
 #[test]
 fn help_is_there_in_every_way_that_people_try() {

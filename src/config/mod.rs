@@ -3,9 +3,14 @@
 //! Flags win over environment, environment over defaults. The environment comes in through a
 //! function, so that tests hand in a map and nothing reads the process's own behind our back.
 
+mod server;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+
+pub use server::{Address, LogFormat, LogLevel, ServerConfig, TOKEN_CHARS_MIN};
 
 /// The values that the program runs with.
 #[derive(Debug, Clone)]
@@ -18,6 +23,8 @@ pub struct Config {
     pub redact: bool,
     /// The budget of a context when the caller names none, in estimated tokens.
     pub context_tokens: usize,
+    /// What only `sage serve` uses.
+    pub server: ServerConfig,
     origins: Vec<(&'static str, Origin)>,
 }
 
@@ -88,6 +95,69 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "The budget of a context when the caller names none, in tokens.",
         secret: false,
     },
+    Setting {
+        variable: "SAGE_LISTEN",
+        flag: Some("--listen"),
+        default: "127.0.0.1:$SAGE_PORT",
+        meaning: "Where the server listens, separated by commas: HOST:PORT or unix:PATH.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_PORT",
+        flag: None,
+        default: "17800",
+        meaning: "The server's port where SAGE_LISTEN is not set.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_TOKEN",
+        flag: None,
+        default: "none",
+        meaning: "The bearer token that every request but /health must carry.",
+        secret: true,
+    },
+    Setting {
+        variable: "SAGE_TOKEN_FILE",
+        flag: None,
+        default: "none",
+        meaning: "A file that holds the token.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_ALLOW_INSECURE_BIND",
+        flag: None,
+        default: "off",
+        meaning: "Listen beyond this machine without a token: on or off.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_ALLOWED_HOSTS",
+        flag: None,
+        default: "localhost, 127.0.0.1, [::1]",
+        meaning: "Further names that requests may call the server by, separated by commas.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_ALLOWED_ORIGINS",
+        flag: None,
+        default: "http and https of localhost, 127.0.0.1, [::1]",
+        meaning: "Further origins that web pages may ask from, separated by commas.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_LOG",
+        flag: None,
+        default: "info",
+        meaning: "How much the server tells on stderr: error, warn, info or debug.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_LOG_FORMAT",
+        flag: None,
+        default: "plain",
+        meaning: "How the server's lines on stderr look: plain or json.",
+        secret: false,
+    },
 ];
 
 /// What a context costs at most when nobody says otherwise: five passages with their headings.
@@ -100,7 +170,33 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
     /// `--project`.
     pub project: Option<String>,
+    /// `--listen`, each time it was given.
+    pub listen: Vec<String>,
 }
+
+/// A value that must not be seen: it has no `Display`, and its `Debug` tells nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes what must not be seen.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for whoever compares it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+const MASK: &str = "********";
 
 /// The process environment, or a stand-in for it.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -108,64 +204,20 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 impl Config {
     /// Reads every setting; the first bad value is the error.
     pub fn load(flags: &Flags, environment: Environment<'_>) -> Result<Self> {
-        let mut origins = Vec::with_capacity(SETTINGS.len());
-        let mut note = |variable, origin| origins.push((variable, origin));
-
-        let (data_dir, origin) = match (&flags.data_dir, set(environment, "SAGE_DATA_DIR")) {
-            (Some(dir), _) => (dir.clone(), Origin::Flag),
-            (None, Some(dir)) => (PathBuf::from(dir), Origin::Environment),
-            (None, None) => (default_data_dir(environment)?, Origin::Default),
+        let mut reader = Reader::new(environment);
+        let config = Self {
+            data_dir: data_dir(flags, &mut reader)?,
+            project: project(flags, &mut reader)?,
+            redact: reader.switch("SAGE_REDACT", true)?,
+            context_tokens: reader
+                .parsed("SAGE_CONTEXT_TOKENS", parse_tokens)?
+                .unwrap_or(CONTEXT_TOKENS_DEFAULT),
+            server: ServerConfig::load(flags, &mut reader)?,
+            origins: Vec::new(),
         };
-        if !data_dir.is_absolute() && origin != Origin::Flag {
-            return Err(Error::invalid(
-                "SAGE_DATA_DIR",
-                format!("expected an absolute path, got \"{}\"", data_dir.display()),
-            ));
-        }
-        note("SAGE_DATA_DIR", origin);
-
-        let (project, origin) = match (&flags.project, set(environment, "SAGE_PROJECT")) {
-            (Some(name), _) => (Some(name.clone()), Origin::Flag),
-            (None, Some(name)) => (Some(name), Origin::Environment),
-            (None, None) => (None, Origin::Default),
-        };
-        if project
-            .as_deref()
-            .is_some_and(|name| name.trim().is_empty())
-        {
-            let field = if origin == Origin::Flag {
-                "--project"
-            } else {
-                "SAGE_PROJECT"
-            };
-            return Err(Error::invalid(
-                field,
-                "expected a project's name, got nothing",
-            ));
-        }
-        note("SAGE_PROJECT", origin);
-
-        let (redact, origin) = match set(environment, "SAGE_REDACT") {
-            Some(word) => (parse_switch("SAGE_REDACT", &word)?, Origin::Environment),
-            None => (true, Origin::Default),
-        };
-        note("SAGE_REDACT", origin);
-
-        let (context_tokens, origin) = match set(environment, "SAGE_CONTEXT_TOKENS") {
-            Some(word) => (
-                parse_tokens("SAGE_CONTEXT_TOKENS", &word)?,
-                Origin::Environment,
-            ),
-            None => (CONTEXT_TOKENS_DEFAULT, Origin::Default),
-        };
-        note("SAGE_CONTEXT_TOKENS", origin);
-
         Ok(Self {
-            data_dir,
-            project,
-            redact,
-            context_tokens,
-            origins,
+            origins: reader.origins,
+            ..config
         })
     }
 
@@ -177,9 +229,9 @@ impl Config {
                 let value = match setting.variable {
                     "SAGE_DATA_DIR" => self.data_dir.display().to_string(),
                     "SAGE_PROJECT" => self.project.clone().unwrap_or_default(),
-                    "SAGE_REDACT" => if self.redact { "on" } else { "off" }.to_owned(),
+                    "SAGE_REDACT" => switch_word(self.redact).to_owned(),
                     "SAGE_CONTEXT_TOKENS" => self.context_tokens.to_string(),
-                    _ => String::new(),
+                    variable => self.server.value(variable),
                 };
                 (setting, mask(setting, value), self.origin(setting.variable))
             })
@@ -198,23 +250,108 @@ impl Config {
 /// Hides the value of a secret, but tells whether there is one.
 fn mask(setting: &Setting, value: String) -> String {
     if setting.secret && !value.is_empty() {
-        "********".to_owned()
+        MASK.to_owned()
     } else {
         value
     }
 }
 
-/// A variable that is there and not empty: an empty one is how people unset them in compose files.
-fn set(environment: Environment<'_>, variable: &str) -> Option<String> {
-    environment(variable).filter(|value| !value.is_empty())
+/// Reads variables, and remembers which of them said something.
+struct Reader<'a> {
+    environment: Environment<'a>,
+    origins: Vec<(&'static str, Origin)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(environment: Environment<'a>) -> Self {
+        Self {
+            environment,
+            origins: Vec::with_capacity(SETTINGS.len()),
+        }
+    }
+
+    /// A variable that is there and not empty: an empty one is how people unset them in compose
+    /// files.
+    fn get(&self, variable: &str) -> Option<String> {
+        (self.environment)(variable).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a setting, if somebody set it: the flag's, else the variable's.
+    fn read<T>(
+        &mut self,
+        variable: &'static str,
+        flag: Option<T>,
+        parse: impl FnOnce(&str) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let (value, origin) = match (flag, self.get(variable)) {
+            (Some(value), _) => (Some(value), Origin::Flag),
+            (None, Some(word)) => (Some(parse(&word)?), Origin::Environment),
+            (None, None) => (None, Origin::Default),
+        };
+        self.origins.push((variable, origin));
+        Ok(value)
+    }
+
+    fn text(&mut self, variable: &'static str) -> Result<Option<String>> {
+        self.read(variable, None, |word| Ok(word.to_owned()))
+    }
+
+    fn parsed<T>(
+        &mut self,
+        variable: &'static str,
+        parse: impl FnOnce(&str, &str) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.read(variable, None, |word| parse(variable, word))
+    }
+
+    fn switch(&mut self, variable: &'static str, default: bool) -> Result<bool> {
+        Ok(self.parsed(variable, parse_switch)?.unwrap_or(default))
+    }
+}
+
+fn data_dir(flags: &Flags, reader: &mut Reader<'_>) -> Result<PathBuf> {
+    let absolute = |word: &str| {
+        let dir = PathBuf::from(word);
+        dir.is_absolute().then_some(dir).ok_or_else(|| {
+            Error::invalid(
+                "SAGE_DATA_DIR",
+                format!("expected an absolute path, got \"{word}\""),
+            )
+        })
+    };
+    match reader.read("SAGE_DATA_DIR", flags.data_dir.clone(), absolute)? {
+        Some(dir) => Ok(dir),
+        None => default_data_dir(reader),
+    }
+}
+
+fn project(flags: &Flags, reader: &mut Reader<'_>) -> Result<Option<String>> {
+    let field = match flags.project {
+        Some(_) => "--project",
+        None => "SAGE_PROJECT",
+    };
+    let project = reader.read("SAGE_PROJECT", flags.project.clone(), |word| {
+        Ok(word.to_owned())
+    })?;
+    match project {
+        Some(name) if name.trim().is_empty() => Err(Error::invalid(
+            field,
+            "expected a project's name, got nothing",
+        )),
+        project => Ok(project),
+    }
 }
 
 /// The place of the XDG base directory specification, 0.8.
-fn default_data_dir(environment: Environment<'_>) -> Result<PathBuf> {
-    let xdg = set(environment, "XDG_DATA_HOME")
+fn default_data_dir(reader: &Reader<'_>) -> Result<PathBuf> {
+    let xdg = reader
+        .get("XDG_DATA_HOME")
         .map(PathBuf::from)
         .filter(|dir| dir.is_absolute());
-    let home = || set(environment, "HOME").map(|home| Path::new(&home).join(".local/share"));
+    let home = || {
+        let home = reader.get("HOME")?;
+        Some(Path::new(&home).join(".local/share"))
+    };
     xdg.or_else(home)
         .map(|base| base.join("sage"))
         .ok_or_else(|| {
@@ -234,6 +371,10 @@ fn parse_switch(variable: &str, word: &str) -> Result<bool> {
             format!("expected on or off, got \"{word}\""),
         )),
     }
+}
+
+fn switch_word(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
 }
 
 fn parse_tokens(variable: &str, word: &str) -> Result<usize> {
