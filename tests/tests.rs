@@ -12,10 +12,12 @@
 
 mod harness;
 
+mod api;
 mod capture;
 mod claude;
 mod cli;
 mod engine;
 mod mcp;
 mod recall;
+mod server;
 mod store;

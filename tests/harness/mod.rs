@@ -1,10 +1,15 @@
 //! Runs the real executable in a home of its own.
 #![allow(dead_code, reason = "each subject uses its own part of the harness")]
 
+mod http;
 mod mcp;
 mod schema;
+mod server;
 
+pub use http::{Ask, Connection, Reply, text_of_tool};
 pub use mcp::{Client, Era};
+pub use schema::Checker;
+pub use server::Server;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -119,6 +124,22 @@ pub struct Finished {
 /// Runs a command to its end; a signal counts as code -1.
 pub fn finish(command: &mut Command) -> Finished {
     finished(command.output().unwrap())
+}
+
+/// Runs a command that must end by itself, and soon: one that goes on is killed, and is a failure.
+#[track_caller]
+pub fn finish_soon(command: &mut Command) -> Finished {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("it does not end: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    finished(child.wait_with_output().unwrap())
 }
 
 /// Runs a command with `input` on its stdin.

@@ -1,4 +1,5 @@
-//! Golden conversations: `>` is sent, `<` must come back, `#` is for readers.
+//! Golden conversations: `>` is sent, `<` must come back, `#` is for readers. Each is held over
+//! stdio and over HTTP.
 //!
 //! Placeholders in what must come back: `{{id:NAME}}` is a memory id and is bound to its name,
 //! `{{word:NAME}}` is a run without spaces and quotes, `{{date}}` and `{{time}}` are what they say,
@@ -8,38 +9,78 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::http::Http;
 use super::silent;
-use crate::harness::Home;
+use crate::harness::{Client, Home, Server};
 
 #[test]
 fn legacy_2025_06_18() {
-    play("legacy-2025-06-18.jsonl");
+    play_twice("legacy-2025-06-18.jsonl");
 }
 
 #[test]
 fn legacy_2025_03_26_with_batches() {
-    play("legacy-2025-03-26.jsonl");
+    play_twice("legacy-2025-03-26.jsonl");
 }
 
 #[test]
 fn modern_2026_07_28() {
-    play("modern-2026-07-28.jsonl");
+    play_twice("modern-2026-07-28.jsonl");
 }
 
-fn play(name: &str) {
-    let path = format!("{}/tests/fixtures/mcp/{name}", env!("CARGO_MANIFEST_DIR"));
-    let script = std::fs::read_to_string(&path).unwrap();
+/// What carries a conversation.
+trait Carrier {
+    fn say(&mut self, line: &str);
+    fn hear(&mut self) -> Value;
+}
+
+impl Carrier for Client {
+    fn say(&mut self, line: &str) {
+        self.send_line(line);
+    }
+
+    fn hear(&mut self) -> Value {
+        self.receive()
+    }
+}
+
+impl Carrier for Http<'_> {
+    fn say(&mut self, line: &str) {
+        self.post(line);
+    }
+
+    fn hear(&mut self) -> Value {
+        self.heard.pop_front().expect("an answer with a body")
+    }
+}
+
+fn play_twice(name: &str) {
     let home = Home::new();
     let mut client = silent(&home);
+    play(name, &mut client);
+    let (status, rest) = client.end();
+    assert!(status.success());
+    assert_eq!(rest, Vec::<String>::new(), "{name}: more came");
+
+    let home = Home::new();
+    let server = Server::start(&home);
+    let mut client = Http::silent(&server, &[("Sage-Project", "acme/shop")]);
+    play(name, &mut client);
+    assert!(client.heard.is_empty(), "{name}: {:?}", client.heard);
+}
+
+fn play(name: &str, client: &mut impl Carrier) {
+    let path = format!("{}/tests/fixtures/mcp/{name}", env!("CARGO_MANIFEST_DIR"));
+    let script = std::fs::read_to_string(&path).unwrap();
     let mut bound = HashMap::new();
     let mut compared = 0;
     for (number, line) in (1..).zip(script.lines()) {
         let at = format!("{name}:{number}");
         match line.split_at_checked(2) {
-            Some(("> ", message)) => client.send_line(&fill(message, &bound)),
+            Some(("> ", message)) => client.say(&fill(message, &bound)),
             Some(("< ", expected)) => {
                 let expected: Value = serde_json::from_str(expected).expect(&at);
-                let got = client.receive();
+                let got = client.hear();
                 if let Err(why) = matches(&expected, &got, &mut bound) {
                     panic!("{at}: {why}\nexpected {expected}\ngot      {got}");
                 }
@@ -49,9 +90,6 @@ fn play(name: &str) {
         }
     }
     assert!(compared > 0, "{name} compares nothing");
-    let (status, rest) = client.end();
-    assert!(status.success());
-    assert_eq!(rest, Vec::<String>::new(), "{name}: more came");
 }
 
 fn fill(message: &str, bound: &HashMap<String, String>) -> String {

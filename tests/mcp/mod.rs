@@ -4,6 +4,7 @@ mod bytes;
 mod conversations;
 #[cfg(feature = "conformance-fixtures")]
 mod fixtures;
+mod http;
 mod life;
 mod mistakes;
 mod protocol;
