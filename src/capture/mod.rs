@@ -60,6 +60,8 @@ impl Capture {
         self.tags.clone_from(&former.tags);
         self.pinned = former.pinned;
         self.expires_at = former.expires_at;
+        let metadata = former.metadata.as_deref();
+        self.metadata = metadata.and_then(|text| serde_json::from_str(text).ok());
     }
 
     fn new(project: Project, kind: Kind, content: Content, source: &'static str) -> Self {

@@ -40,6 +40,7 @@ fn a_memory_is_kept_read_replaced_and_deleted() {
         (&newer["key"], &newer["pinned"]),
         (&json!("office"), &json!(true))
     );
+    assert_eq!(newer["metadata"], body["metadata"]);
     let old = get(&server, &path).is(200).json();
     assert_eq!(old["memory"]["superseded_by"], newer["id"]);
     assert_eq!(old["history"][0]["content"], update["content"]);
