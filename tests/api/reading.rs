@@ -81,6 +81,31 @@ fn projects_are_apart_and_without_one_nothing_is_found() {
 }
 
 #[test]
+fn a_session_names_its_project_and_unassigned_can_be_named() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let turn =
+        |reply: &str| json!({"prompt": "Is the pier open?", "reply": reply, "session": "s-1"});
+    send(&server, "POST", "/api/memories", &turn("Until six.")).is(201);
+    // By its session alone it is known where this belongs.
+    let bound = server
+        .post("/api/memories", &turn("Until seven today."))
+        .is(201)
+        .json();
+    assert_eq!(
+        (&bound["project"], &bound["decided_by"]),
+        (&json!(PROJECT), &json!("session"))
+    );
+
+    let lost = server
+        .post("/api/memories", &json!({"content": "Nobody knows whose."}))
+        .is(201);
+    assert_eq!(lost.json()["decided_by"], "nothing");
+    let read = server.get(lost.header("location").unwrap()).is(200).json();
+    assert_eq!(read["memory"]["project"], "unassigned");
+}
+
+#[test]
 fn a_server_has_a_project_for_calls_that_name_none() {
     let home = Home::new();
     let server = Server::with(&home, &[("SAGE_PROJECT", "acme/fallback")]);

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::engine::{Engine, ProjectChoice, ProjectHints};
+use crate::engine::{DecidedBy, Engine, ProjectChoice, ProjectHints};
 use crate::error::{Error, Result};
 use crate::mcp::arguments::{Arguments, Field, SCOPES, Shape, optional};
 use crate::memory::{MemoryId, Scope, Timestamp};
@@ -164,6 +164,9 @@ pub async fn handle(engine: &Engine, operation: &Operation, request: Request<'_>
         }
         hints.named = Some(project.to_owned());
     }
+    if let (None, Some(session)) = (&hints.session, arguments.text("session")) {
+        hints.session = Some(session.to_owned());
+    }
     let name = name_in(operation.path, request.path).unwrap_or_default();
     let call = Call {
         engine,
@@ -196,7 +199,8 @@ struct Reach {
 impl Reach {
     /// Why reading cannot find anything here, if that is so.
     fn silence(&self) -> Option<Silence> {
-        let is_unknown = self.scope != Scope::All && self.choice.project.is_unassigned();
+        // Whoever names `unassigned` means it.
+        let is_unknown = self.scope != Scope::All && self.choice.decided_by == DecidedBy::Nothing;
         is_unknown.then_some(Silence::UnknownProject)
     }
 
