@@ -117,7 +117,7 @@ pub struct Counts {
 }
 
 /// Numbers about a scope.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Live memories by kind, in the order of [`Kind::ALL`].
     pub by_kind: [u64; 3],

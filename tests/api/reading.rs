@@ -101,6 +101,11 @@ fn a_session_names_its_project_and_unassigned_can_be_named() {
         .post("/api/memories", &json!({"content": "Nobody knows whose."}))
         .is(201);
     assert_eq!(lost.json()["decided_by"], "nothing");
+    let stats = server.get("/api/stats").is(200).json();
+    assert_eq!(
+        (&stats["memories"]["note"], stats["silence"].is_string()),
+        (&json!(0), true)
+    );
     let read = server.get(lost.header("location").unwrap()).is(200).json();
     assert_eq!(read["memory"]["project"], "unassigned");
 }

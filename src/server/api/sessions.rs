@@ -175,7 +175,10 @@ fn projects_json(stats: &Stats) -> Vec<ProjectJson<'_>> {
 
 async fn stats(call: &Call<'_>) -> Result<Reply> {
     let reach = call.reach().await?;
-    let stats = call.engine.stats(&reach.scope).await?;
+    let stats = match reach.silence() {
+        Some(_) => Stats::default(),
+        None => call.engine.stats(&reach.scope).await?,
+    };
     let [turns, notes, summaries] = stats.by_kind;
     Ok(Reply::ok(reach.with(json!({
         "memories": {"turn": turns, "note": notes, "summary": summaries},
