@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::mcp::arguments::{Arguments, Shape, optional, required};
 use crate::mcp::render;
 use crate::memory::Kind;
-use crate::memory::time::{Direction, parse_when};
+use crate::memory::time::Direction;
 
 pub(super) const TOOL: Tool = Tool {
     name: "remember",
@@ -33,10 +33,7 @@ async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
         .text("kind")
         .map(|word| Kind::parse("kind", word))
         .transpose()?;
-    let expires_at = arguments
-        .text("expires")
-        .map(|word| parse_when("expires", word, call.now, Direction::Forward))
-        .transpose()?;
+    let expires_at = arguments.when("expires", call.now, Direction::Forward)?;
     let former = match arguments.text("id") {
         Some(word) => Some(call.engine.current(&call.scope(), word.parse()?).await?),
         None => None,
