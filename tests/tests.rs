@@ -16,6 +16,7 @@ mod api;
 mod capture;
 mod claude;
 mod cli;
+mod containers;
 mod engine;
 mod mcp;
 mod recall;
