@@ -211,7 +211,13 @@ impl Connection {
     /// The next answer, whole.
     #[track_caller]
     pub fn reply(&mut self) -> Reply {
-        let mut reply = self.head_reply();
+        self.try_reply().expect("the server answers")
+    }
+
+    /// The same; `None` when the connection ends before an answer begins.
+    #[track_caller]
+    pub fn try_reply(&mut self) -> Option<Reply> {
+        let mut reply = self.try_head_reply()?;
         let has_body = reply.status >= 200 && ![204, 304].contains(&reply.status);
         if has_body {
             let length = reply.header("content-length").unwrap().parse().unwrap();
@@ -220,7 +226,7 @@ impl Connection {
             }
             reply.body = self.unread.drain(..length).collect();
         }
-        reply
+        Some(reply)
     }
 
     /// The next answer, where it has no body whatever its length says: that to HEAD.
