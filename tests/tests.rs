@@ -17,6 +17,7 @@ mod capture;
 mod claude;
 mod cli;
 mod engine;
+mod healthcheck;
 mod mcp;
 mod recall;
 mod server;

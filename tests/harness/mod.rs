@@ -1,6 +1,7 @@
 //! Runs the real executable in a home of its own.
 #![allow(dead_code, reason = "each subject uses its own part of the harness")]
 
+pub mod elf;
 mod http;
 mod mcp;
 mod schema;
