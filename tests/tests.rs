@@ -18,6 +18,7 @@ mod claude;
 mod cli;
 mod containers;
 mod engine;
+mod healthcheck;
 mod mcp;
 mod recall;
 mod server;

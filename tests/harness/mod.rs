@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each subject uses its own part of the harness")]
 
 mod containers;
+pub mod elf;
 mod http;
 mod mcp;
 mod schema;
