@@ -157,7 +157,7 @@ fn forgotten_words_are_gone_while_others_write() {
 #[test]
 fn several_processes_forget_at_once() {
     const PROCESSES: u64 = 4;
-    const FORGETS: u64 = 12;
+    const FORGETS: u64 = 32;
     let home = Home::in_memory();
     std::thread::scope(|scope| {
         for process in 0..PROCESSES {
