@@ -55,7 +55,7 @@ impl Words {
     }
 
     /// 32 random bits: SplitMix64 by Sebastiano Vigna, its upper half.
-    fn random(&mut self) -> u64 {
+    pub fn random(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

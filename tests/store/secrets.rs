@@ -153,6 +153,39 @@ fn forgotten_words_are_gone_while_others_write() {
     }
 }
 
+/// Each forget empties the log, which one process at a time can do.
+#[test]
+fn several_processes_forget_at_once() {
+    const PROCESSES: u64 = 4;
+    const FORGETS: u64 = 32;
+    let home = Home::in_memory();
+    std::thread::scope(|scope| {
+        for process in 0..PROCESSES {
+            let home = &home;
+            scope.spawn(move || {
+                let mut pipe = connect(home, &format!("s{process}"));
+                for n in 0..FORGETS {
+                    let hint = word(process * FORGETS + n);
+                    let note = json!({"content": format!("The hint is {hint}.")});
+                    let id = crate::mcp::id_in(&pipe.ask(call(3 * n, "remember", note)).text);
+                    let mut request = json!({"ids": [id]});
+                    let preview = pipe.ask(call(3 * n + 1, "forget", request.clone()));
+                    request["confirm"] = json!(crate::mcp::quoted_in(&preview.text));
+                    let done = pipe.ask(call(3 * n + 2, "forget", request));
+                    assert!(!done.is_error, "{done:?}");
+                }
+                pipe.end();
+            });
+        }
+    });
+    assert_eq!(
+        still_there(&home, 0..PROCESSES * FORGETS),
+        Vec::<u64>::new()
+    );
+    let db = check(&home.database());
+    assert_eq!(number(&db, "SELECT count(*) FROM memory"), 0);
+}
+
 #[test]
 fn words_of_a_replaced_turn_are_not_in_the_files() {
     let home = Home::new();

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, ffi, params};
 
 use super::index::Changes;
 use super::put::standing;
-use super::{Failure, sessions};
+use super::{Failure, open, sessions};
 use crate::memory::{MemoryId, Scope};
 use crate::store::Forgotten;
 
@@ -52,14 +52,17 @@ pub(super) fn erase_leftovers(db: &Connection) -> rusqlite::Result<()> {
     let written = db.execute_batch("VACUUM");
     db.execute_batch("PRAGMA temp_store = MEMORY")?;
     written?;
-    let is_busy: bool = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    match is_busy {
-        true => Err(rusqlite::Error::SqliteFailure(
-            ffi::Error::new(ffi::SQLITE_BUSY),
-            None,
-        )),
-        false => Ok(()),
-    }
+    // It waits for readers and writers, but not while another process does the same: then it gives
+    // up at once.
+    open::patiently(|| {
+        match db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
+            true => Err(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_BUSY),
+                None,
+            )),
+            false => Ok(()),
+        }
+    })
 }
 
 /// Deletes a memory with its history; returns the projects and sessions they were of.

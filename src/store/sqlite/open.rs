@@ -244,6 +244,19 @@ fn wait_for_lock(tries: i32) -> bool {
     go_on
 }
 
+/// Tries again while another process holds a lock for which SQLite does not wait by itself.
+pub(super) fn patiently<T>(
+    mut attempt: impl FnMut() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if is_busy(&error) && start.elapsed() < PATIENCE => wait(),
+            outcome => return outcome,
+        }
+    }
+}
+
 fn wait() {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
