@@ -4,6 +4,7 @@
 mod compose;
 mod dockerfile;
 mod ignore;
+mod recipes;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
