@@ -1,6 +1,6 @@
 //! Every test beyond single functions, in one binary so that it links once. Most run the real
 //! executable; `capture`, `claude` and `recall` call the library where a thousand runs would be too
-//! slow, `engine` where only the library shows what happened.
+//! slow, `engine` where only the library shows what happened; `ship` reads the files that ship it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,4 +22,5 @@ mod healthcheck;
 mod mcp;
 mod recall;
 mod server;
+mod ship;
 mod store;

@@ -3,12 +3,14 @@
 
 mod containers;
 pub mod elf;
+mod compose;
 mod http;
 mod mcp;
 mod schema;
 mod server;
 
 pub use containers::{Container, Engine};
+pub use compose::{UNKNOWN_TO_COMPOSE_1, for_compose_1, parse as parse_compose};
 pub use http::{Ask, Connection, Reply, text_of_tool};
 pub use mcp::{Client, Era};
 pub use schema::Checker;
