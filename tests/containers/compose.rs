@@ -6,8 +6,8 @@ use std::sync::MutexGuard;
 use serde_json::json;
 
 use crate::harness::{
-    Ask, Client, Connection, Engine, Era, Finished, Home, Reply, eventually, finish,
-    for_compose_1, skipped,
+    Ask, Client, Connection, Engine, Era, Finished, Home, Reply, eventually, finish, for_compose_1,
+    skipped,
 };
 
 /// What `tests/containers/postgres/make-image` makes.
@@ -152,7 +152,13 @@ fn the_whole_stack_keeps_what_it_was_told() {
     stack.remember("The walrus answers at noon");
 
     // A session by the name that the file promises.
-    let session = ["exec", "-i", "-e", "CLAUDE_PROJECT_DIR=/home/me/shop", "sage"];
+    let session = [
+        "exec",
+        "-i",
+        "-e",
+        "CLAUDE_PROJECT_DIR=/home/me/shop",
+        "sage",
+    ];
     let mut command = stack.engine.command(&session);
     command.args(["/sage", "mcp"]);
     let mut client = Client::start(command, Era::Modern);

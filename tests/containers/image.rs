@@ -104,7 +104,11 @@ fn started_bare_it_says_in_one_line_what_to_add() {
     let bare = engine.run(&["run", "--rm", engine.image()]);
     assert_ne!(bare.code, 0);
     assert_eq!(bare.stderr.lines().count(), 1, "{}", bare.stderr);
-    for word in ["SAGE_TOKEN_FILE", "SAGE_TOKEN", "SAGE_ALLOW_INSECURE_BIND=1"] {
+    for word in [
+        "SAGE_TOKEN_FILE",
+        "SAGE_TOKEN",
+        "SAGE_ALLOW_INSECURE_BIND=1",
+    ] {
         assert!(bare.stderr.contains(word), "{word}: {}", bare.stderr);
     }
 }

@@ -23,7 +23,7 @@ fn it_becomes_healthy_and_keeps_everything_over_a_restart() {
     assert!(found.text().contains(fact), "{}", found.text());
 
     // What it says about itself is what it runs as.
-    let user = engine.ok(&["top", &container.name, "-eo", "uid,args"]);
+    let user = engine.ok(&["top", &container.name, "-eo", "pid,uid,args"]);
     assert!(user.contains("65532 /sage serve"), "{user}");
 }
 
@@ -60,10 +60,16 @@ fn forgetting_needs_no_folder_that_the_image_lacks() {
         assert_eq!(finished.code, 0, "{args:?}: {}", finished.stderr);
         finished.stdout
     };
-    let kept = sage(&["remember", "--project", "acme/shop", "--json", "Gone by tea"]);
+    let kept = sage(&[
+        "remember",
+        "--project",
+        "acme/shop",
+        "--json",
+        "Gone by tea",
+    ]);
     let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
     let id = kept["id"].as_str().unwrap();
     sage(&["forget", "--project", "acme/shop", "--yes", id]);
-    let left = sage(&["search", "--project", "acme/shop", "--json", "tea"]);
+    let left = sage(&["list", "--all", "--json"]);
     assert!(!left.contains("Gone by tea"), "{left}");
 }

@@ -1,16 +1,16 @@
 //! Runs the real executable in a home of its own.
 #![allow(dead_code, reason = "each subject uses its own part of the harness")]
 
+mod compose;
 mod containers;
 pub mod elf;
-mod compose;
 mod http;
 mod mcp;
 mod schema;
 mod server;
 
-pub use containers::{Container, Engine};
 pub use compose::{UNKNOWN_TO_COMPOSE_1, for_compose_1, parse as parse_compose};
+pub use containers::{Container, Engine};
 pub use http::{Ask, Connection, Reply, text_of_tool};
 pub use mcp::{Client, Era};
 pub use schema::Checker;
