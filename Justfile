@@ -25,6 +25,7 @@ lint:
 # Build the static executables and their bill of materials into dist/
 dist *ARGS:
     tools/dist {{ARGS}}
+    tools/sbom
 
 # Build the image; `just build-image dist` takes the executables from dist/ and needs no registry
 build-image BINARIES="source":
@@ -59,7 +60,7 @@ size:
     tools/size
 
 # Work a store for an accelerated day, bounded in time, and watch for growth
-soak *ARGS:
+soak *ARGS: build
     cargo run --release --locked --example soak -- {{ARGS}}
 
 # Everything that CI checks
