@@ -3,6 +3,7 @@
 
 mod compose;
 mod dockerfile;
+mod executable;
 mod ignore;
 mod recipes;
 
