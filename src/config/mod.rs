@@ -3,6 +3,7 @@
 //! Flags win over environment, environment over defaults. The environment comes in through a
 //! function, so that tests hand in a map and nothing reads the process's own behind our back.
 
+mod database;
 mod server;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+pub use database::{DatabaseConfig, read_secret};
 pub use server::{Address, LogFormat, LogLevel, ServerConfig, TOKEN_CHARS_MIN};
 
 /// The values that the program runs with.
@@ -17,6 +19,8 @@ pub use server::{Address, LogFormat, LogLevel, ServerConfig, TOKEN_CHARS_MIN};
 pub struct Config {
     /// The folder that holds the embedded store.
     pub data_dir: PathBuf,
+    /// Where the shared store is, where there is one.
+    pub database: DatabaseConfig,
     /// The project that every call is about, whatever the directory.
     pub project: Option<String>,
     /// Whether secrets are taken out before anything is stored.
@@ -72,6 +76,41 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("--data-dir"),
         default: "$XDG_DATA_HOME/sage, else ~/.local/share/sage",
         meaning: "The folder that holds the embedded store.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_DATABASE_URL",
+        flag: None,
+        default: "none, the embedded store",
+        meaning: "A PostgreSQL database that holds the memories: postgres://USER@HOST/NAME.",
+        secret: true,
+    },
+    Setting {
+        variable: "SAGE_DATABASE_URL_FILE",
+        flag: None,
+        default: "none",
+        meaning: "A file that holds SAGE_DATABASE_URL.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_DATABASE_PASSWORD_FILE",
+        flag: None,
+        default: "none",
+        meaning: "A file that holds the database's password.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_DATABASE_CA_FILE",
+        flag: None,
+        default: "none",
+        meaning: "A file with the certificates that vouch for the database, in PEM.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_DATABASE_SCHEMA",
+        flag: None,
+        default: "sage",
+        meaning: "The schema that holds the tables.",
         secret: false,
     },
     Setting {
@@ -207,6 +246,7 @@ impl Config {
         let mut reader = Reader::new(environment);
         let config = Self {
             data_dir: data_dir(flags, &mut reader)?,
+            database: DatabaseConfig::load(&mut reader)?,
             project: project(flags, &mut reader)?,
             redact: reader.switch("SAGE_REDACT", true)?,
             context_tokens: reader
@@ -231,7 +271,8 @@ impl Config {
                     "SAGE_PROJECT" => self.project.clone().unwrap_or_default(),
                     "SAGE_REDACT" => switch_word(self.redact).to_owned(),
                     "SAGE_CONTEXT_TOKENS" => self.context_tokens.to_string(),
-                    variable => self.server.value(variable),
+                    variable => (self.database.value(variable))
+                        .unwrap_or_else(|| self.server.value(variable)),
                 };
                 (setting, mask(setting, value), self.origin(setting.variable))
             })

@@ -1,21 +1,15 @@
 //! Who may ask: the name that the server is called by, the web page that asks, and the token.
 
-use std::fs::File;
-use std::io::Read;
-
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
 use hyper::http::request::Parts;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::config::{Address, ServerConfig, TOKEN_CHARS_MIN};
+use crate::config::{Address, ServerConfig, TOKEN_CHARS_MIN, read_secret};
 use crate::error::{Error, Result};
 
 /// What this machine is called by those who are on it.
 const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
-
-/// A token file longer than this is some other file.
-const TOKEN_FILE_BYTES_MAX: u64 = 4_096;
 
 /// The rules for whom to answer.
 pub struct Guard {
@@ -171,22 +165,7 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 fn token(config: &ServerConfig) -> Result<Option<String>> {
     let (variable, token) = match (&config.token, &config.token_file) {
         (Some(token), _) => ("SAGE_TOKEN", token.reveal().to_owned()),
-        (None, Some(path)) => {
-            let unreadable = |why: String| {
-                let message = format!("{} could not be read: {why}", path.display());
-                Error::invalid("SAGE_TOKEN_FILE", message)
-            };
-            let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-            let mut text = String::new();
-            // Some files have no end.
-            file.take(TOKEN_FILE_BYTES_MAX + 1)
-                .read_to_string(&mut text)
-                .map_err(|error| unreadable(error.to_string()))?;
-            if text.len() as u64 > TOKEN_FILE_BYTES_MAX {
-                return Err(unreadable("it is too long for a token".to_owned()));
-            }
-            ("SAGE_TOKEN_FILE", text)
-        }
+        (None, Some(path)) => ("SAGE_TOKEN_FILE", read_secret("SAGE_TOKEN_FILE", path)?),
         (None, None) => return Ok(None),
     };
     let token = token.trim().to_owned();

@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use super::vector;
 use crate::memory::{Filter, Kind, Scope, Timestamp};
 
 /// How many passages a query may take from the index: so many cost about 4 ms in the embedded
@@ -90,6 +91,23 @@ pub fn rarest_first(frequencies: &[u64]) -> Vec<usize> {
         .take(TERMS_MAX)
         .map(|(_, term)| term)
         .collect()
+}
+
+/// Which terms of the query a passage has and how often, from its term vector and the ids that the
+/// query's terms have, ascending: walked side by side.
+pub(super) fn matches(vector: &[u8], by_id: &[(i64, usize)]) -> Vec<(usize, u32)> {
+    let mut found = Vec::new();
+    let mut wanted = by_id.iter().peekable();
+    for (id, count) in vector::decode(vector) {
+        while wanted.next_if(|(term, _)| *term < id).is_some() {}
+        match wanted.peek() {
+            Some((term, index)) if *term == id => found.push((*index, count)),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    found.sort_unstable();
+    found
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@
 //! - Lists have a total order; a cursor is only meaningful to the list it came from.
 
 pub mod candidates;
+mod columns;
+mod page;
+pub mod postgres;
 pub mod sqlite;
 mod vector;
 
@@ -21,7 +24,7 @@ use std::ops::Range;
 pub use candidates::{Candidate, CandidateQuery, Candidates};
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::memory::{Content, Filter, Kind, Memory, MemoryId, Page, Project, Scope};
 use crate::memory::{Session, Timestamp};
 
@@ -30,6 +33,8 @@ use crate::memory::{Session, Timestamp};
 pub enum Store {
     /// The embedded store: one SQLite database in a folder.
     Sqlite(sqlite::Sqlite),
+    /// The shared store: a schema of a PostgreSQL database.
+    Postgres(postgres::Postgres),
 }
 
 /// A memory that is ready to be kept: redacted, admitted, analysed.
@@ -148,6 +153,7 @@ macro_rules! verbs {
                 pub async fn $verb(&self, $($name: $type),*) -> Result<$out> {
                     match self {
                         Self::Sqlite(store) => store.$verb($($name),*).await,
+                        Self::Postgres(store) => store.$verb($($name),*).await,
                     }
                 }
             )*
@@ -201,6 +207,10 @@ verbs! {
 impl Store {
     /// Opens the store that the settings name, making or migrating it if need be.
     pub async fn open(config: &Config) -> Result<Self> {
+        if config.database.is_set() {
+            let opened = postgres::Postgres::open(config.database.clone()).await;
+            return opened.map(Self::Postgres);
+        }
         sqlite::Sqlite::open(config.data_dir.clone())
             .await
             .map(Self::Sqlite)
@@ -210,22 +220,22 @@ impl Store {
     pub fn is_in_place(&self) -> bool {
         match self {
             Self::Sqlite(store) => store.is_in_place(),
+            // A server that was replaced is met by each new connection.
+            Self::Postgres(_) => true,
         }
     }
 
     /// Which store, and where: one line for people.
     pub fn describe(config: &Config) -> String {
+        if config.database.is_set() {
+            return format!(
+                "postgres {}",
+                postgres::Postgres::describe(&config.database)
+            );
+        }
         format!(
             "sqlite {}",
             sqlite::database_path(&config.data_dir).display()
         )
     }
-}
-
-/// The error for a cursor that no list gave out.
-pub(crate) fn bad_cursor() -> Error {
-    Error::invalid(
-        "cursor",
-        "expected the cursor of a former page, as it was given",
-    )
 }

@@ -24,7 +24,8 @@ pub(super) fn decode(bytes: &[u8]) -> impl Iterator<Item = (i64, u32)> {
     })
 }
 
-fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+/// Writes a LEB128 number.
+pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -32,7 +33,8 @@ fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-fn read_number(bytes: &mut std::slice::Iter<'_, u8>) -> Option<u64> {
+/// Reads a LEB128 number; nothing where it is damaged or the bytes end.
+pub(super) fn read_number(bytes: &mut std::slice::Iter<'_, u8>) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let byte = *bytes.next()?;

@@ -9,12 +9,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::index::push_posting_word;
 use super::list::Conditions;
-use super::memories::{kind_number, kind_of};
 use crate::memory::Kind;
 use crate::store::candidates::{
-    Candidate, CandidateQuery, Candidates, Corpus, POSTINGS_MAX, rarest_first,
+    Candidate, CandidateQuery, Candidates, Corpus, POSTINGS_MAX, matches, rarest_first,
 };
-use crate::store::vector;
+use crate::store::columns::{kind_number, kind_of};
 
 /// The terms of the query that the scope knows.
 struct Terms {
@@ -195,22 +194,6 @@ fn candidate(
 fn offset(row: &Row<'_>, column: usize) -> rusqlite::Result<usize> {
     row.get::<_, i64>(column)
         .map(|at| usize::try_from(at).unwrap_or_default())
-}
-
-/// Walks the passage's vector and the query's ids side by side.
-fn matches(vector: &[u8], by_id: &[(i64, usize)]) -> Vec<(usize, u32)> {
-    let mut found = Vec::new();
-    let mut wanted = by_id.iter().peekable();
-    for (id, count) in vector::decode(vector) {
-        while wanted.next_if(|(term, _)| *term < id).is_some() {}
-        match wanted.peek() {
-            Some((term, index)) if *term == id => found.push((*index, count)),
-            Some(_) => {}
-            None => break,
-        }
-    }
-    found.sort_unstable();
-    found
 }
 
 fn corpus(db: &Connection, project: Option<i64>) -> rusqlite::Result<([Corpus; 3], u64)> {

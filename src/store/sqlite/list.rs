@@ -1,43 +1,12 @@
-//! Lists, filters and cursors.
+//! Lists and filters.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::memories::{SELECT, kind_number, memory};
-use crate::error::Result;
+use super::memories::{SELECT, memory};
 use crate::memory::{Filter, Memory, MemoryId, Page, Scope, Timestamp};
-use crate::store::bad_cursor;
-
-/// Where a page begins: behind the row with this time and number. Without one, at the top.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Start {
-    pub before_ms: i64,
-    pub before_id: i64,
-}
-
-impl Start {
-    const TOP: Self = Self {
-        before_ms: i64::MAX,
-        before_id: i64::MAX,
-    };
-
-    pub fn parse(cursor: Option<&str>) -> Result<Self> {
-        let Some(cursor) = cursor else {
-            return Ok(Self::TOP);
-        };
-        let numbers = cursor.split_once('.').and_then(|(ms, id)| {
-            Some(Self {
-                before_ms: ms.parse().ok()?,
-                before_id: id.parse().ok()?,
-            })
-        });
-        numbers.ok_or_else(bad_cursor)
-    }
-
-    pub fn cursor(self) -> String {
-        format!("{}.{}", self.before_ms, self.before_id)
-    }
-}
+use crate::store::columns::kind_number;
+use crate::store::page::{Start, page};
 
 /// Conditions in SQL with the values of their parameters.
 pub(super) struct Conditions {
@@ -149,24 +118,6 @@ pub(super) fn list(
         before_ms: memory.created_at.as_millisecond(),
         before_id: *id,
     }))
-}
-
-/// Cuts the one row too many off, and makes it a cursor.
-pub(super) fn page<T>(
-    mut rows: Vec<(T, i64)>,
-    limit: usize,
-    start: impl Fn(&(T, i64)) -> Start,
-) -> Page<T> {
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|last| start(last).cursor());
-    Page {
-        items: rows.into_iter().map(|(item, _)| item).collect(),
-        next,
-    }
 }
 
 pub(super) fn select(

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::memory::{Content, Kind, Memory, MemoryId, Project, Scope, Timestamp};
+use crate::memory::{Content, Memory, MemoryId, Project, Scope};
+use crate::store::columns::{kind_of, time_of};
 
 /// The columns of the memory table, in the order of its definition.
 pub(super) const ROW: &str = "id, name, project_id, session_id, position, kind, pinned, created_ms,
@@ -17,29 +18,6 @@ pub(super) const SELECT: &str = "
     JOIN project p ON p.id = m.project_id
     LEFT JOIN session s ON s.id = m.session_id
     LEFT JOIN memory successor ON successor.id = m.superseded_by";
-
-/// The number that stands for a kind in the schema.
-pub(super) fn kind_number(kind: Kind) -> i64 {
-    match kind {
-        Kind::Turn => 0,
-        Kind::Note => 1,
-        Kind::Summary => 2,
-    }
-}
-
-/// The kind that a number of the schema stands for.
-pub(super) fn kind_of(number: i64) -> Kind {
-    match number {
-        0 => Kind::Turn,
-        2 => Kind::Summary,
-        _ => Kind::Note,
-    }
-}
-
-/// A time of the schema; one outside the calendar counts as its beginning.
-pub(super) fn time_of(milliseconds: i64) -> Timestamp {
-    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
-}
 
 /// A row of [`SELECT`].
 pub(super) fn memory(row: &Row<'_>) -> rusqlite::Result<Memory> {

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
+use super::page::Start;
 use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
@@ -213,7 +214,7 @@ impl Sqlite {
         limit: usize,
         cursor: Option<String>,
     ) -> Result<Page<Memory>> {
-        let start = list::Start::parse(cursor.as_deref())?;
+        let start = Start::parse(cursor.as_deref())?;
         self.read(move |db| list::list(db, &scope, &filter, now, limit, start))
             .await
     }
@@ -261,7 +262,7 @@ impl Sqlite {
         limit: usize,
         cursor: Option<String>,
     ) -> Result<Page<Session>> {
-        let start = list::Start::parse(cursor.as_deref())?;
+        let start = Start::parse(cursor.as_deref())?;
         self.read(move |db| sessions::page(db, &scope, limit, start))
             .await
     }

@@ -3,10 +3,11 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::index::{Changes, Standing};
-use super::memories::{ROW, kind_number};
+use super::memories::ROW;
 use super::{Failure, sessions};
 use crate::error::Error;
 use crate::memory::{Kind, MemoryId};
+use crate::store::columns::kind_number;
 use crate::store::{NewMemory, Put};
 
 type Outcome<T> = std::result::Result<T, Failure>;

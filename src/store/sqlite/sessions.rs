@@ -3,11 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Failure;
-use super::list::{Start, page as cut};
-use super::memories::time_of;
 use crate::error::Error;
 use crate::memory::{Kind, Page, Project, Scope, Session, Timestamp};
-use crate::text::one_line;
+use crate::store::columns::{session_title, time_of};
+use crate::store::page::{Start, page as cut};
 
 /// The number of a project, made if it is not there.
 pub(super) fn make_project(tx: &Transaction<'_>, project: &Project) -> rusqlite::Result<i64> {
@@ -105,9 +104,6 @@ pub(super) fn take_place(
     })
 }
 
-/// A session without a given title is called by its first prompt, cut to this many characters.
-const TITLE_CHARS_MAX: usize = 80;
-
 /// Sessions as one project sees them, or, where ?1 is null, as they are bound.
 const SELECT: &str = "
     SELECT s.client_id, p.key,
@@ -129,7 +125,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {
         id: row.get(0)?,
         project: Project::new(row.get::<_, String>(1)?),
-        title: given.or_else(|| first.map(|text| one_line(&text, TITLE_CHARS_MAX))),
+        title: session_title(given, first),
         started_at: time_of(row.get(3)?),
         last_at: time_of(row.get(4)?),
         memories: row.get::<_, i64>(5)?.unsigned_abs(),

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::memories::time_of;
 use crate::memory::{Project, Scope};
+use crate::store::columns::time_of;
 use crate::store::{Counts, Stats};
 
 /// What the index says it holds, a row for each project and kind: nothing is counted.

@@ -1,0 +1,77 @@
+//! Deleting for good.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::db::{Db, Outcome};
+use super::index::{Changes, Standing};
+use super::memories::{name_column, project_key};
+use super::sessions;
+use crate::memory::{MemoryId, Scope};
+use crate::store::Forgotten;
+
+/// The projects that these memories are of.
+pub(super) async fn projects(db: &Db, names: &[MemoryId]) -> Outcome<Vec<String>> {
+    let names: Vec<Uuid> = names.iter().map(|name| name_column(*name)).collect();
+    let rows = db
+        .rows(
+            "SELECT DISTINCT p.key FROM memory m JOIN project p ON p.id = m.project_id
+             WHERE m.name = ANY ($1)",
+            &[&names],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Deletes memories of the scope with all that they superseded: a superseded version left behind
+/// would be what was to be forgotten.
+///
+/// No statement finds the words any more once this is committed. On the server's disk they lie on
+/// as dead rows until autovacuum has passed, and in its log and backups for as long as those are
+/// kept: that is the server's to decide, and not undone from here.
+pub(super) async fn forget(db: &Db, scope: &Scope, names: &[MemoryId]) -> Outcome<Forgotten> {
+    let names: Vec<Uuid> = names.iter().map(|name| name_column(*name)).collect();
+    let rows = db
+        .rows(
+            "WITH RECURSIVE chain (id) AS (
+                 SELECT m.id FROM memory m JOIN project p ON p.id = m.project_id
+                 WHERE m.name = ANY ($1) AND ($2::text IS NULL OR p.key = $2)
+                 UNION
+                 SELECT m.id FROM memory m JOIN chain ON m.superseded_by = chain.id)
+             SELECT id, project_id, kind, session_id, position, created_ms, expires_ms,
+                    superseded_by IS NULL
+             FROM memory WHERE id IN (SELECT id FROM chain) ORDER BY id",
+            &[&names, &project_key(scope)],
+        )
+        .await?;
+    let (mut numbers, mut live, mut shares) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for row in &rows {
+        let standing = Standing::read(row)?;
+        numbers.push(standing.memory);
+        shares.extend(standing.session.map(|session| (standing.project, session)));
+        if row.try_get(7)? {
+            live.push(standing);
+        }
+    }
+    if numbers.is_empty() {
+        return Ok(Forgotten::default());
+    }
+    let mut changes = Changes::default();
+    let passages = changes.remove(db, &live).await?;
+    changes.write(db).await?;
+    db.run(
+        "INSERT INTO forgotten (event)
+         SELECT event FROM memory WHERE id = ANY ($1) AND event IS NOT NULL
+         UNION SELECT event FROM repeat WHERE memory_id = ANY ($1)
+         ON CONFLICT DO NOTHING",
+        &[&numbers],
+    )
+    .await?;
+    let memories = db
+        .run("DELETE FROM memory WHERE id = ANY ($1)", &[&numbers])
+        .await?;
+    let shares: Vec<(i64, i64)> = shares.into_iter().collect();
+    sessions::delete_empty(db, &shares).await?;
+    Ok(Forgotten { memories, passages })
+}
