@@ -3,6 +3,7 @@
 
 mod compose;
 mod containers;
+mod dist;
 pub mod elf;
 mod http;
 mod mcp;
@@ -11,6 +12,7 @@ mod server;
 
 pub use compose::{UNKNOWN_TO_COMPOSE_1, for_compose_1, parse as parse_compose};
 pub use containers::{Container, Engine};
+pub use dist::shipped;
 pub use http::{Ask, Connection, Reply, text_of_tool};
 pub use mcp::{Client, Era};
 pub use schema::Checker;

@@ -41,7 +41,9 @@ fn nothing_can_be_written_and_run() {
     }
     assert!(elf.segment(PT_GNU_RELRO).is_some(), "addresses stay open");
     let is_bound = elf.entry(DT_BIND_NOW).is_some()
-        || elf.entry(DT_FLAGS).is_some_and(|flags| flags & DF_BIND_NOW != 0);
+        || elf
+            .entry(DT_FLAGS)
+            .is_some_and(|flags| flags & DF_BIND_NOW != 0);
     assert!(is_bound, "addresses stay open until they are used");
 }
 
