@@ -4,6 +4,7 @@
 
 pub mod error;
 
+mod allocator;
 mod blocking;
 
 pub mod config;

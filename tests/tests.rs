@@ -13,6 +13,7 @@
 mod harness;
 
 mod api;
+mod budgets;
 mod capture;
 mod claude;
 mod cli;

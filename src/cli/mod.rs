@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::config::{Config, Flags, SETTINGS};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::server::BLOCKING_THREADS_MAX;
+use crate::server::{BLOCKING_THREAD_REST, BLOCKING_THREADS_MAX};
 use arguments::{Command, Parsed};
 use output::Style;
 
@@ -78,6 +78,7 @@ fn execute(parsed: Parsed) -> Result<Outcome> {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .max_blocking_threads(BLOCKING_THREADS_MAX)
+                .thread_keep_alive(BLOCKING_THREAD_REST)
                 .build()
                 .map_err(|error| Error::Internal(format!("the runtime did not start: {error}")))?;
             let outcome = runtime.block_on(perform(command, &setup));

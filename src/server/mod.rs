@@ -18,6 +18,7 @@ mod mcp;
 mod metrics;
 mod neighbour;
 mod reply;
+mod rest;
 mod routes;
 mod sessions;
 mod signals;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use self::connections::Connections;
@@ -36,6 +37,7 @@ use self::limits::Limits;
 use self::listen::{Listener, Stream};
 use self::log::Log;
 use self::metrics::Metrics;
+use self::rest::rest_after;
 use self::sessions::Sessions;
 use self::signals::Signals;
 use crate::config::{Config, LogLevel};
@@ -44,6 +46,7 @@ use crate::error::Result;
 use crate::mcp::Mcp;
 
 pub use self::limits::BLOCKING_THREADS_MAX;
+pub use self::rest::BLOCKING_THREAD_REST;
 
 /// From the first signal on, requests in progress may take this long.
 const DRAIN: Duration = Duration::from_millis(4_500);
@@ -68,6 +71,8 @@ pub struct Server {
     sessions: Sessions,
     metrics: Metrics,
     log: Log,
+    /// Told whenever a request that may take memory begins.
+    work: Notify,
     started: Instant,
 }
 
@@ -117,6 +122,7 @@ pub async fn run(
         sessions: Sessions::default(),
         metrics: Metrics::default(),
         log: Log::new(config.server.log_level, config.server.log_format)?,
+        work: Notify::new(),
         started: Instant::now(),
     });
     let announcement = server.announcement(&listeners);
@@ -129,6 +135,8 @@ pub async fn run(
         .into_iter()
         .map(|listener| tokio::spawn(accept(Arc::clone(&server), listener, stopped.clone())))
         .collect();
+    let resting = Arc::clone(&server);
+    tokio::spawn(async move { rest_after(&resting.work).await });
     let signal = signals.next().await;
     let fields = [("signal", json!(signal))];
     server.log.event(LogLevel::Info, "stopping", &fields);

@@ -257,6 +257,7 @@ async fn perform(server: &Arc<Server>, route: Route, head: Parts, body: Incoming
     let Some(_place) = server.limits.enter() else {
         return busy();
     };
+    server.work.notify_one();
     match route {
         Route::Mcp => mcp::answer(server, &head, read.bytes).await,
         Route::Api(operation) => call(server, operation, &head, &read.bytes).await,

@@ -84,7 +84,16 @@ impl Home {
 
     /// `sage ARGS`, with nothing of our own environment but the path; its directory is the home.
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(executable());
+        self.command_of(executable(), args)
+    }
+
+    /// The same of another executable than the one under test.
+    pub fn command_of<S: AsRef<OsStr>>(
+        &self,
+        executable: &Path,
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut command = Command::new(executable);
         command.args(args).current_dir(self.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command

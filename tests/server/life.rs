@@ -7,13 +7,11 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::id_in;
+use crate::budgets::limit;
 use crate::harness::{Ask, Connection, Home, Server, eventually, text_of_tool};
 
 /// A loaded machine only ever adds to a duration, so the shortest of some tries counts.
 const TRIES: usize = 8;
-
-/// From the signal to the end of a server with nothing to do.
-const END_BUDGET: Duration = Duration::from_millis(50);
 
 /// Whoever sends the signal counts on this.
 const END_MAX: Duration = Duration::from_secs(5);
@@ -52,7 +50,8 @@ fn an_idle_server_ends_at_once() {
             })
             .min()
             .unwrap();
-        assert!(shortest < END_BUDGET, "{shortest:?}");
+        let budget = Duration::from_secs_f64(limit("shutdown") / 1e3);
+        assert!(shortest < budget, "{shortest:?}");
     }
 }
 

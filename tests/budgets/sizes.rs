@@ -1,0 +1,119 @@
+//! What lies on the disk: executables, image, crates.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::figures::{Reading, absent};
+use super::subjects::{cargo, host, shipped, subjects};
+
+fn bytes(path: &Path) -> f64 {
+    std::fs::metadata(path).unwrap().len() as f64
+}
+
+pub fn host_executable() -> Vec<Reading> {
+    vec![Reading::value("sage-host", bytes(host()), "")]
+}
+
+pub fn executables() -> Vec<Reading> {
+    let of = |name: &'static str| match shipped(name) {
+        Ok(path) => Reading::value(name, bytes(&path), ""),
+        Err(why) => Reading::missing(name, why),
+    };
+    vec![of("sage"), of("healthcheck")]
+}
+
+/// Of the image that `SAGE_TEST_IMAGE` names, else `sage:latest`, in the engine that
+/// `SAGE_TEST_ENGINE` gives as `DOCKER_HOST` is given. Nobody's own engine is asked.
+pub fn image() -> Vec<Reading> {
+    let Ok(engine) = std::env::var("SAGE_TEST_ENGINE") else {
+        let why = "no container engine was handed over in SAGE_TEST_ENGINE";
+        let missing = |name| Reading::missing(name, why);
+        return vec![missing("image"), missing("image-layers")];
+    };
+    let image = std::env::var("SAGE_TEST_IMAGE").unwrap_or("sage:latest".to_owned());
+    let mut inspect = Command::new("docker");
+    inspect.args(["image", "inspect", &image]);
+    let output = inspect.env("DOCKER_HOST", &engine).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker image inspect: {stderr}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let layers = told[0]["RootFS"]["Layers"].as_array().unwrap().len();
+    let layers = u32::try_from(layers).unwrap();
+    let size = told[0]["Size"].as_f64().unwrap();
+    let note = format!("{:.2} MB compressed", compressed(&engine, &image) / 1e6);
+    vec![
+        Reading::value("image", size, note),
+        Reading::value("image-layers", f64::from(layers), ""),
+    ]
+}
+
+/// What a pull would transfer, about: the whole archive of the image, compressed.
+fn compressed(engine: &str, image: &str) -> f64 {
+    let mut save = Command::new("docker")
+        .args(["save", image])
+        .env("DOCKER_HOST", engine)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let archive = save.stdout.take().unwrap();
+    let packed = Command::new("gzip").arg("-9").stdin(archive).output();
+    assert!(save.wait().unwrap().success(), "docker save {image}");
+    let length = packed.unwrap().stdout.len();
+    f64::from(u32::try_from(length).unwrap())
+}
+
+pub fn crates() -> Vec<Reading> {
+    let count = u32::try_from(release_tree().len()).unwrap();
+    vec![Reading::value("crates", f64::from(count), "")]
+}
+
+/// The crates that are compiled into what is shipped or for it, each as `name vVERSION`.
+fn release_tree() -> BTreeSet<String> {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let mut tree = cargo(["tree", "--locked", "--edges", "normal", "--prefix", "none"]);
+    let output = tree.args(["--target", &target]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    // What follows name and version differs between the places of one crate.
+    let crates = lines.lines().map(|line| {
+        let words: Vec<_> = line.split(' ').take(2).collect();
+        words.join(" ")
+    });
+    crates.collect()
+}
+
+#[test]
+fn nothing_unwanted_is_in_the_tree() {
+    let tree = release_tree();
+    let holds = |name: &str| {
+        tree.iter()
+            .any(|line| line.starts_with(&format!("{name} v")))
+    };
+    assert!(holds("mimalloc"), "the tree was misread: {tree:?}");
+    for thing in absent() {
+        for name in &thing.crates {
+            assert!(!holds(name), "{name} is {}: {}", thing.what, thing.why);
+        }
+    }
+}
+
+#[test]
+fn nothing_unwanted_is_in_the_executables() {
+    for subject in subjects("marks") {
+        let bytes = std::fs::read(&subject.sage).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let name = subject.name;
+        assert!(
+            text.contains("mimalloc"),
+            "{name}: no mark of its allocator"
+        );
+        for thing in absent() {
+            for mark in &thing.marks {
+                let found = text.contains(mark.as_str());
+                assert!(!found, "{name}: {mark:?} is {}: {}", thing.what, thing.why);
+            }
+        }
+    }
+}

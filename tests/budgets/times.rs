@@ -1,0 +1,143 @@
+//! How long things take. The least of many runs counts: a loaded machine only ever adds.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::figures::Reading;
+use super::process::serve;
+use super::subjects::Subject;
+use crate::harness::{Ask, Connection, Home, PATIENCE};
+
+const STARTS: usize = 20;
+const ENDS: usize = 5;
+const HEALTH_ROUNDS: usize = 5;
+const HEALTH_ASKED: usize = 500;
+
+/// Killed when it is dropped.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// That part of the times lies at or below the result; 0.5 is the median.
+pub fn percentile(times: &mut [Duration], part: f64) -> Duration {
+    times.sort_unstable();
+
+    let index = (times.len() as f64 * part).ceil() as usize;
+    times[index.max(1) - 1]
+}
+
+pub fn start(subject: &Subject) -> Vec<Reading> {
+    let mut times: Vec<_> = (0..STARTS).map(|_| one_start(subject)).collect();
+    let median = milliseconds(percentile(&mut times, 0.5));
+    let note = format!("median {median:.1} ms of {STARTS}");
+    vec![Reading::value("start", milliseconds(times[0]), note)]
+}
+
+/// From the spawn to a healthy answer, over a socket that nobody else can be behind.
+fn one_start(subject: &Subject) -> Duration {
+    let home = Home::in_memory();
+    let socket = home.path().join("socket");
+    let listen = format!("unix:{}", socket.display());
+    let mut command = home.command_of(&subject.sage, ["serve", "--listen", &listen]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    first_answer(&mut command, &socket)
+}
+
+fn first_answer(command: &mut Command, socket: &Path) -> Duration {
+    let begin = Instant::now();
+    let mut server = Started(command.spawn().unwrap());
+    let mut stream = loop {
+        if let Ok(stream) = UnixStream::connect(socket) {
+            break stream;
+        }
+        assert!(server.0.try_wait().unwrap().is_none(), "it ended");
+        assert!(begin.elapsed() < PATIENCE, "it does not listen");
+        std::thread::yield_now();
+    };
+    let request = Ask::get("/health").header("Connection", "close").bytes();
+    stream.write_all(&request).unwrap();
+    let mut answer = String::new();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.read_to_string(&mut answer).unwrap();
+    let took = begin.elapsed();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains(r#""status":"healthy""#), "{answer}");
+    took
+}
+
+/// The same with a database server that is up. To be filled when Sage has the store for it: a
+/// cluster of the harness, `first_answer` with its address in the environment, once until
+/// `/health/liveness` answers and once until `/health` is healthy.
+pub fn start_postgres(_subject: &Subject) -> Vec<Reading> {
+    let why = "there is no store in PostgreSQL";
+    vec![
+        Reading::not_yet("start-postgres", why),
+        Reading::not_yet("healthy-postgres", why),
+    ]
+}
+
+/// To be filled when there is a hook: the process from spawn to exit, over 10,000 memories.
+pub fn hook(_subject: &Subject) -> Vec<Reading> {
+    vec![Reading::not_yet("hook", "there is no `sage hook`")]
+}
+
+pub fn health(subject: &Subject) -> Vec<Reading> {
+    let home = Home::in_memory();
+    let server = serve(subject, &home);
+    let mut connection = server.connect();
+    let mut rounds = Vec::new();
+    for _ in 0..HEALTH_ROUNDS {
+        let mut times: Vec<_> = (0..HEALTH_ASKED)
+            .map(|_| answer_time(&mut connection, &Ask::get("/health")))
+            .collect();
+        let median = percentile(&mut times, 0.5);
+        rounds.push((percentile(&mut times, 0.99), median));
+    }
+    let (p99, median) = rounds.into_iter().min().unwrap();
+    let note = format!("p50 {:.2} ms", milliseconds(median));
+    vec![Reading::value("health", milliseconds(p99), note)]
+}
+
+/// How long an answer takes, which must be a success.
+pub fn answer_time(connection: &mut Connection, ask: &Ask) -> Duration {
+    let begin = Instant::now();
+    connection.send(&ask.bytes());
+    let reply = connection.reply();
+    let took = begin.elapsed();
+    reply.is(200);
+    took
+}
+
+pub fn shutdown(subject: &Subject) -> Vec<Reading> {
+    let times = (0..ENDS).map(|_| {
+        let home = Home::in_memory();
+        let server = serve(subject, &home);
+        server.get("/health").is(200);
+        let begin = Instant::now();
+        server.signal(Signal::TERM);
+        let ended = server.wait();
+        let took = begin.elapsed();
+        assert_eq!(ended.status.code(), Some(0), "{:?}", ended.lines);
+        took
+    });
+    let note = format!("least of {ENDS}");
+    vec![Reading::value(
+        "shutdown",
+        milliseconds(times.min().unwrap()),
+        note,
+    )]
+}
