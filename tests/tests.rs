@@ -18,6 +18,7 @@ mod claude;
 mod cli;
 mod engine;
 mod mcp;
+mod postgres;
 mod recall;
 mod server;
 mod store;
