@@ -1,10 +1,10 @@
 //! Real PostgreSQL servers: one of each version that is installed, started when the first test asks
 //! and gone with the tests' process, however that ends.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,12 +17,14 @@ pub struct Cluster {
     /// The folder of its socket, and of its data.
     pub folder: PathBuf,
     bin: PathBuf,
-    // The server ends when this is closed, which the system does when the process ends.
-    _lifeline: ChildStdin,
-    _watch: Child,
+    /// The server ends when this is closed, which the system does when the process ends.
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    watch: Child,
 }
 
-/// Starts a server, tells its folder, and waits until nobody holds its stdin any more.
+/// Starts a server and tells its folder; then stops and starts it as its stdin says, until nobody
+/// holds that any more.
 const WATCH: &str = r#"
     bin=$1
     dir=$(mktemp -d "${TMPDIR:-/tmp}/sage-postgres-XXXXXX")
@@ -30,15 +32,23 @@ const WATCH: &str = r#"
     trap end EXIT
     "$bin/initdb" -D "$dir/data" -A trust -U sage -E UTF8 --no-locale --no-sync >"$dir/log" 2>&1 \
         || { cat "$dir/log" >&2; exit 1; }
-    "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off \
-        -c max_connections=300 -c shared_buffers=64MB >>"$dir/log" 2>&1 </dev/null &
-    server=$!
-    until "$bin/psql" -h "$dir" -U sage -d postgres -c '' >/dev/null 2>&1; do
-        kill -0 "$server" || { cat "$dir/log" >&2; exit 1; }
-        sleep 0.02
+    begin() {
+        "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off \
+            -c max_connections=300 -c shared_buffers=64MB >>"$dir/log" 2>&1 </dev/null &
+        server=$!
+        until "$bin/psql" -h "$dir" -U sage -d postgres -c '' >/dev/null 2>&1; do
+            kill -0 "$server" || { cat "$dir/log" >&2; exit 1; }
+            sleep 0.02
+        done
+        echo "$dir"
+    }
+    begin
+    while read -r order; do
+        case $order in
+            start) begin ;;
+            stop) kill -INT "$server"; wait "$server"; server=; echo stopped ;;
+        esac
     done
-    echo "$dir"
-    cat >/dev/null
 "#;
 
 /// Nobody: PostgreSQL refuses to be run by root.
@@ -75,9 +85,31 @@ impl Cluster {
             version: version.split_whitespace().nth(2).unwrap().to_owned(),
             folder: PathBuf::from(folder.trim()),
             bin: bin.to_owned(),
-            _lifeline: watch.stdin.take().unwrap(),
-            _watch: watch,
+            orders: watch.stdin.take(),
+            answers: told,
+            watch,
         }
+    }
+
+    /// A server of the same version for one test, to be stopped and started.
+    pub fn another(&self) -> Self {
+        Self::start(&self.bin)
+    }
+
+    /// `stop` or `start`; returns when it is done.
+    pub fn order(&mut self, order: &str) {
+        writeln!(self.orders.as_ref().unwrap(), "{order}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        assert!(!answer.is_empty(), "the server did not {order}");
+    }
+
+    /// The address of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        format!(
+            "postgres:///{database}?host={}&user=sage",
+            self.folder.display()
+        )
     }
 
     /// What SQL prints: a line a row, columns separated by tabs.
@@ -92,6 +124,13 @@ impl Cluster {
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{sql}: {complaint}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        let _ = self.watch.wait();
     }
 }
 
@@ -144,8 +183,7 @@ impl Database {
 
     /// For `SAGE_DATABASE_URL`.
     pub fn url(&self) -> String {
-        let folder = self.cluster.folder.display();
-        format!("postgres:///{}?host={folder}&user=sage", self.name)
+        self.cluster.url(&self.name)
     }
 
     /// What SQL prints, with Sage's schema as the place of tables.
