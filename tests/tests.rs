@@ -21,6 +21,7 @@ mod containers;
 mod engine;
 mod healthcheck;
 mod mcp;
+mod postgres;
 mod recall;
 mod server;
 mod ship;

@@ -7,6 +7,7 @@ mod dist;
 pub mod elf;
 mod http;
 mod mcp;
+mod postgres;
 mod schema;
 mod server;
 
@@ -15,6 +16,8 @@ pub use containers::{Container, Engine};
 pub use dist::shipped;
 pub use http::{Ask, Connection, Reply, text_of_tool};
 pub use mcp::{Client, Era};
+pub(crate) use postgres::on_every_store;
+pub use postgres::{Database, on_postgres};
 pub use schema::Checker;
 pub use server::Server;
 
@@ -32,6 +35,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A person's machine: an empty home, no settings, a data folder of its own.
 pub struct Home {
     dir: TempDir,
+    /// Where the memories are, if not in the data folder.
+    postgres: Option<Database>,
 }
 
 impl Home {
@@ -41,7 +46,40 @@ impl Home {
                 .prefix("sage-test-")
                 .tempdir()
                 .unwrap(),
+            postgres: None,
         }
+    }
+
+    /// A home whose memories are in this database.
+    pub fn on(database: Database) -> Self {
+        Self {
+            postgres: Some(database),
+            ..Self::new()
+        }
+    }
+
+    /// Another home with an empty store of the same sort.
+    pub fn another(&self) -> Self {
+        match &self.postgres {
+            Some(database) => Self::on(Database::new(database.cluster)),
+            None => Self::new(),
+        }
+    }
+
+    /// Whether a call has made the store by now.
+    pub fn has_store(&self) -> bool {
+        match &self.postgres {
+            Some(database) => {
+                let sql = "SELECT count(*) FROM pg_namespace WHERE nspname = 'sage'";
+                database.sql(sql) == "1"
+            }
+            None => self.database().exists(),
+        }
+    }
+
+    /// The PostgreSQL database of the memories, if they are in one.
+    pub fn postgres(&self) -> Option<&Database> {
+        self.postgres.as_ref()
     }
 
     /// A home on a disk that needs no time for an fsync, where there is one: for tests that count
@@ -51,7 +89,13 @@ impl Home {
         let dir = tempfile::Builder::new()
             .prefix("sage-test-")
             .tempdir_in(memory);
-        dir.map_or_else(|_| Self::new(), |dir| Self { dir })
+        dir.map_or_else(
+            |_| Self::new(),
+            |dir| Self {
+                dir,
+                postgres: None,
+            },
+        )
     }
 
     pub fn path(&self) -> &Path {
@@ -99,6 +143,9 @@ impl Home {
         command
             .env("HOME", self.path())
             .env("SAGE_DATA_DIR", self.data_dir());
+        if let Some(database) = &self.postgres {
+            command.env("SAGE_DATABASE_URL", database.url());
+        }
         command.stdin(Stdio::null());
         command
     }

@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use serde_json::json;
 
-use super::consistency::check;
-use super::{PROJECT, number, server};
-use crate::harness::{Client, Era, Finished, Home, finish, finish_with_input};
+use super::consistency::check_store as check;
+use super::{PROJECT, server};
+use crate::harness::{Client, Era, Finished, Home, finish, finish_with_input, on_every_store};
 
 /// What one memory holds at most.
 const CONTENT_BYTES_MAX: usize = 256 * 1024;
@@ -35,10 +35,10 @@ fn refused(home: &Home, finished: &Finished, words: &[&str]) {
             finished.stderr
         );
     }
-    if home.database().exists() {
-        let db = check(&home.database());
-        assert_eq!(number(&db, "SELECT count(*) FROM memory"), 0);
-        assert_eq!(number(&db, "SELECT count(*) FROM tag"), 0);
+    if home.has_store() {
+        let db = check(home);
+        assert_eq!(db.number("SELECT count(*) FROM memory"), 0);
+        assert_eq!(db.number("SELECT count(*) FROM tag"), 0);
     }
 }
 
@@ -51,9 +51,8 @@ fn words(bytes: usize) -> Vec<u8> {
         .collect()
 }
 
-#[test]
-fn a_hundred_megabytes_on_stdin() {
-    let home = Home::new();
+on_every_store!(a_hundred_megabytes_on_stdin);
+fn a_hundred_megabytes_on_stdin(home: Home) {
     refused(
         &home,
         &remember_from_stdin(&home, &words(100 << 20)),
@@ -61,21 +60,19 @@ fn a_hundred_megabytes_on_stdin() {
     );
 }
 
-#[test]
-fn the_longest_memory_and_one_byte_more() {
-    let home = Home::new();
+on_every_store!(the_longest_memory_and_one_byte_more);
+fn the_longest_memory_and_one_byte_more(home: Home) {
     let finished = remember_from_stdin(&home, &words(CONTENT_BYTES_MAX + 1));
     refused(&home, &finished, &["content", "262144"]);
     let finished = remember_from_stdin(&home, &words(CONTENT_BYTES_MAX));
     assert_eq!(finished.code, 0, "{finished:?}");
-    let db = check(&home.database());
-    let sql = "SELECT length(CAST(content AS BLOB)) FROM memory";
-    assert!(number(&db, sql) as usize > CONTENT_BYTES_MAX - 10);
+    let db = check(&home);
+    let sql = "SELECT octet_length(content) FROM memory";
+    assert!(db.number(sql) as usize > CONTENT_BYTES_MAX - 10);
 }
 
-#[test]
-fn bytes_that_are_no_text() {
-    let home = Home::new();
+on_every_store!(bytes_that_are_no_text);
+fn bytes_that_are_no_text(home: Home) {
     for input in [&b"caf\xe9 closed"[..], b"\xff\xfe", b"half \xf0\x9f\x92"] {
         refused(&home, &remember_from_stdin(&home, input), &["UTF-8"]);
     }
@@ -89,27 +86,24 @@ fn bytes_that_are_no_text() {
     }
 }
 
-#[test]
-fn nothing_but_blanks_or_nul_bytes() {
-    let home = Home::new();
+on_every_store!(nothing_but_blanks_or_nul_bytes);
+fn nothing_but_blanks_or_nul_bytes(home: Home) {
     for input in [&b""[..], b" \n\t\r\n", b"\0\0\0", b"\0 \0"] {
         let finished = remember_from_stdin(&home, input);
         refused(&home, &finished, &[]);
     }
 }
 
-#[test]
-fn nul_bytes_among_words_are_taken_out() {
-    let home = Home::new();
+on_every_store!(nul_bytes_among_words_are_taken_out);
+fn nul_bytes_among_words_are_taken_out(home: Home) {
     assert_eq!(remember_from_stdin(&home, b"quar\0tz is\0 a stone").code, 0);
     let found = home.ok(["search", "--project", PROJECT, "quartz"]);
     assert!(found.contains("quartz is a stone"), "{found}");
-    check(&home.database());
+    check(&home);
 }
 
-#[test]
-fn ten_thousand_tags_and_huge_names() {
-    let home = Home::new();
+on_every_store!(ten_thousand_tags_and_huge_names);
+fn ten_thousand_tags_and_huge_names(home: Home) {
     let mut args = vec![
         "remember".to_owned(),
         "--project".to_owned(),
@@ -135,9 +129,8 @@ fn ten_thousand_tags_and_huge_names() {
     }
 }
 
-#[test]
-fn the_server_refuses_the_same_and_goes_on() {
-    let home = Home::new();
+on_every_store!(the_server_refuses_the_same_and_goes_on);
+fn the_server_refuses_the_same_and_goes_on(home: Home) {
     let mut client = Client::start(server(&home, "s"), Era::Modern);
     let long = String::from_utf8(words(CONTENT_BYTES_MAX + 1)).unwrap();
     let tags: Vec<String> = (0..10_000).map(|n| format!("tag{n}")).collect();
@@ -165,19 +158,15 @@ fn the_server_refuses_the_same_and_goes_on() {
     let found = client.tool("search_memory", json!({"query": "quartz"}));
     assert!(found.contains("quartz"), "{found}");
     client.end();
-    assert_eq!(
-        number(&check(&home.database()), "SELECT count(*) FROM memory"),
-        1
-    );
-    assert!(
-        !super::bytes_of(&home.data_dir()).contains("ge\u{0}m"),
-        "a NUL byte in a tag"
-    );
+    assert_eq!(check(&home).number("SELECT count(*) FROM memory"), 1);
+    if home.postgres().is_none() {
+        let bytes = super::bytes_of(&home.data_dir());
+        assert!(!bytes.contains("ge\u{0}m"), "a NUL byte in a tag");
+    }
 }
 
-#[test]
-fn a_turn_that_is_too_long_loses_its_middle() {
-    let home = Home::new();
+on_every_store!(a_turn_that_is_too_long_loses_its_middle);
+fn a_turn_that_is_too_long_loses_its_middle(home: Home) {
     let mut client = Client::start(server(&home, "s"), Era::Modern);
     let long = String::from_utf8(words(2 * CONTENT_BYTES_MAX)).unwrap();
     let reply = format!("It began with onyx. {long} It ended with opal.");
@@ -189,7 +178,7 @@ fn a_turn_that_is_too_long_loses_its_middle() {
         crate::mcp::id_in(&client.tool("search_memory", json!({"query": word})));
     }
     client.end();
-    let db = check(&home.database());
-    let bytes = number(&db, "SELECT length(CAST(content AS BLOB)) FROM memory");
+    let db = check(&home);
+    let bytes = db.number("SELECT octet_length(content) FROM memory");
     assert!(bytes as usize <= CONTENT_BYTES_MAX, "{bytes}");
 }

@@ -21,6 +21,7 @@ use std::process::Command;
 use rusqlite::Connection;
 
 use crate::harness::Home;
+pub use consistency::check_store;
 use pipe::Pipe;
 
 /// The project of every call, so that nothing depends on where the tests run.

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::consistency::check;
-use super::{PROJECT, number};
-use crate::harness::Home;
+use super::PROJECT;
+use super::consistency::check_store as check;
+use crate::harness::{Home, on_every_store};
 
 const CWD: &str = "/nowhere/shop";
 
@@ -92,9 +92,8 @@ pub fn remember(home: &Home, args: &[&str]) -> Value {
 
 const PROMPT: &str = "Which stone is on the ring?";
 
-#[test]
-fn the_fuller_turn_wins_in_place() {
-    let home = Home::new();
+on_every_store!(the_fuller_turn_wins_in_place);
+fn the_fuller_turn_wins_in_place(home: Home) {
     let turn = |reply| transcript_turn("s", "p1", PROMPT, reply);
     assert_eq!(import(&home, &turn("It is a sapphire.")), turns(1, 0, 0));
     let id = listed(&home)[0]["id"].clone();
@@ -111,44 +110,42 @@ fn the_fuller_turn_wins_in_place() {
     assert_eq!(memories[0]["reply"], fuller);
     assert_eq!(found(&home, "tourmaline").len(), 1);
     assert_eq!(found(&home, "sapphire"), Vec::<Value>::new());
-    check(&home.database());
+    check(&home);
 }
 
-#[test]
-fn the_fuller_turn_wins_within_a_batch() {
+on_every_store!(the_fuller_turn_wins_within_a_batch);
+fn the_fuller_turn_wins_within_a_batch(home: Home) {
     for (first, second) in [
         ("It is a sapphire.", "Wrong: a tourmaline, green as grass."),
         ("Wrong: a tourmaline, green as grass.", "It is a sapphire."),
     ] {
-        let home = Home::new();
+        let home = home.another();
         let turn = |reply| transcript_turn("s", "p1", PROMPT, reply);
         // A session that was resumed has its turns in two files, which one batch holds.
         let folder = home.path().join("history");
         home.file("history/a.jsonl", turn(first));
         home.file("history/b.jsonl", turn(second));
         home.ok(["import", "claude-code", folder.to_str().unwrap()]);
-        check(&home.database());
+        check(&home);
         assert_eq!(listed(&home).len(), 1);
         assert_eq!(found(&home, "tourmaline").len(), 1);
         assert_eq!(found(&home, "sapphire"), Vec::<Value>::new());
     }
 }
 
-#[test]
-fn the_same_words_in_a_session_are_one_memory() {
-    let home = Home::new();
+on_every_store!(the_same_words_in_a_session_are_one_memory);
+fn the_same_words_in_a_session_are_one_memory(home: Home) {
     let reply = "It is a sapphire.";
     let twice = transcript_turn("s", "p1", PROMPT, reply)
         + &transcript_turn("s", "p2", PROMPT, reply)
         + &transcript_turn("other", "p1", PROMPT, reply);
     assert_eq!(import(&home, &twice), turns(2, 0, 1));
     assert_eq!(import(&home, &twice), turns(0, 0, 3));
-    check(&home.database());
+    check(&home);
 }
 
-#[test]
-fn a_key_goes_there_and_back_again() {
-    let home = Home::new();
+on_every_store!(a_key_goes_there_and_back_again);
+fn a_key_goes_there_and_back_again(home: Home) {
     let (a, b) = (
         "The staging server is called amber.",
         "The staging server is called beryl.",
@@ -162,7 +159,7 @@ fn a_key_goes_there_and_back_again() {
     assert_eq!(third["superseded"], second["id"]);
     assert_ne!(third["id"], first["id"]);
     assert_eq!(keep(a)["outcome"], "known");
-    check(&home.database());
+    check(&home);
 
     let hits = found(&home, "staging server");
     assert_eq!(hits.len(), 1);
@@ -175,24 +172,22 @@ fn a_key_goes_there_and_back_again() {
         assert!(shown.contains(a) && shown.contains(b), "{shown}");
     }
     home.ok(["forget", "--all", "--yes", third["id"].as_str().unwrap()]);
-    let db = check(&home.database());
+    let db = check(&home);
     assert_eq!(
-        number(&db, "SELECT count(*) FROM memory"),
+        db.number("SELECT count(*) FROM memory"),
         0,
         "history goes too"
     );
 }
 
-#[test]
-fn what_has_expired_is_not_recalled_and_may_come_back() {
-    let home = Home::new();
+on_every_store!(what_has_expired_is_not_recalled_and_may_come_back);
+fn what_has_expired_is_not_recalled_and_may_come_back(home: Home) {
     let text = "The freeze of the topaz branch holds.";
     let first = remember(&home, &["--expires", "1h", text]);
     assert_eq!(found(&home, "topaz").len(), 1);
     let expire = || {
-        let db = check(&home.database());
-        db.execute_batch("UPDATE memory SET expires_ms = 1; UPDATE passage SET expires_ms = 1")
-            .unwrap();
+        let db = check(&home);
+        db.run("UPDATE memory SET expires_ms = 1; UPDATE passage SET expires_ms = 1");
     };
     expire();
     assert_eq!(found(&home, "topaz"), Vec::<Value>::new());
@@ -208,12 +203,11 @@ fn what_has_expired_is_not_recalled_and_may_come_back() {
         assert_eq!(found(&home, "topaz").len(), 1, "{args:?}");
         expire();
     }
-    check(&home.database());
+    check(&home);
 }
 
-#[test]
-fn a_forgotten_turn_does_not_come_back() {
-    let home = Home::new();
+on_every_store!(a_forgotten_turn_does_not_come_back);
+fn a_forgotten_turn_does_not_come_back(home: Home) {
     let reply = "It is a sapphire.";
     // The same words twice in a session: one memory, by two events.
     let lines = transcript_turn("s", "p1", PROMPT, reply)
@@ -230,5 +224,5 @@ fn a_forgotten_turn_does_not_come_back() {
     // Nor does more of it.
     let fuller = transcript_turn("s", "p1", PROMPT, "It is a sapphire, blue as the sky.");
     assert_eq!(import(&home, &fuller)["refused"][0]["count"], 1);
-    check(&home.database());
+    check(&home);
 }

@@ -1,12 +1,11 @@
 //! A session may be of several projects; each has its own part of it, and no words of the others.
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::consistency::check;
+use super::PROJECT;
+use super::consistency::{Tables, check_store as check};
 use super::rules::{Said, found, import, listed, remember, turns};
-use super::{PROJECT, number};
-use crate::harness::{Client, Era, Home};
+use crate::harness::{Client, Era, Home, on_every_store};
 use crate::mcp::{id_in, quoted_in};
 
 /// `sage mcp` for a project, in session "s".
@@ -27,9 +26,8 @@ fn forget(client: &mut Client, id: &str) {
     client.tool("forget", json!({"ids": [id], "confirm": code}));
 }
 
-#[test]
-fn forgetting_leaves_empty_sessions_of_other_projects_alone() {
-    let home = Home::new();
+on_every_store!(forgetting_leaves_empty_sessions_of_other_projects_alone);
+fn forgetting_leaves_empty_sessions_of_other_projects_alone(home: Home) {
     let mut shop = connect_to(&home, "acme/shop");
     let mut bakery = connect_to(&home, "acme/bakery");
     // One that only the shop knows, and one that is of both.
@@ -45,7 +43,7 @@ fn forgetting_leaves_empty_sessions_of_other_projects_alone() {
         let info = manage(&mut shop, "info", json!({"session": session}));
         assert!(info.contains("0 memories"), "{info}");
     }
-    check(&home.database());
+    check(&home);
 }
 
 /// A session that began in `/nowhere/a` and went on in `/nowhere/b` for two turns.
@@ -72,9 +70,8 @@ const PARTS: [(&str, &str, u64); 2] = [
     ("/nowhere/b", "Bake the rye bread.", 2),
 ];
 
-#[test]
-fn each_project_lists_its_own_part_of_a_session() {
-    let home = Home::new();
+on_every_store!(each_project_lists_its_own_part_of_a_session);
+fn each_project_lists_its_own_part_of_a_session(home: Home) {
     assert_eq!(import(&home, &moved()), turns(3, 0, 0));
     for (project, first, count) in PARTS {
         let answer = home.json(["sessions", "--json", "--project", project]);
@@ -92,9 +89,8 @@ fn each_project_lists_its_own_part_of_a_session() {
     assert_eq!(stats["sessions"], 1, "{stats}");
 }
 
-#[test]
-fn a_title_given_in_one_project_is_not_shown_in_the_other() {
-    let home = Home::new();
+on_every_store!(a_title_given_in_one_project_is_not_shown_in_the_other);
+fn a_title_given_in_one_project_is_not_shown_in_the_other(home: Home) {
     import(&home, &moved());
     let mut a = connect_to(&home, "/nowhere/a");
     let mut b = connect_to(&home, "/nowhere/b");
@@ -108,10 +104,10 @@ fn a_title_given_in_one_project_is_not_shown_in_the_other() {
     assert!(of_b.contains("Bake the rye bread."), "{of_b}");
 }
 
-#[test]
-fn forgetting_one_projects_part_of_a_session_keeps_the_others() {
+on_every_store!(forgetting_one_projects_part_of_a_session_keeps_the_others);
+fn forgetting_one_projects_part_of_a_session_keeps_the_others(home: Home) {
     for ((project, ..), (other, first, count)) in [(PARTS[0], PARTS[1]), (PARTS[1], PARTS[0])] {
-        let home = Home::new();
+        let home = home.another();
         import(&home, &moved());
         home.ok(["forget", "--yes", "--project", project, "--session", "s"]);
         let left = listed(&home);
@@ -127,13 +123,12 @@ fn forgetting_one_projects_part_of_a_session_keeps_the_others() {
         let mut client = connect_to(&home, project);
         let list = manage(&mut client, "list", json!({}));
         assert!(list.contains("No sessions"), "{list}");
-        check(&home.database());
+        check(&home);
     }
 }
 
-#[test]
-fn a_session_without_proof_follows_the_first_project_that_has_it() {
-    let home = Home::new();
+on_every_store!(a_session_without_proof_follows_the_first_project_that_has_it);
+fn a_session_without_proof_follows_the_first_project_that_has_it(home: Home) {
     let shop = home.project("shop");
     let start = |with_project: bool| {
         let mut command = home.command(["mcp"]);
@@ -157,12 +152,11 @@ fn a_session_without_proof_follows_the_first_project_that_has_it() {
         assert!(info.contains("1 memory"), "{info}");
         assert!(info.contains("tide") && !info.contains("moon"), "{info}");
     }
-    check(&home.database());
+    check(&home);
 }
 
-#[test]
-fn the_names_of_a_session_and_of_its_prompt_do_not_run_together() {
-    let home = Home::new();
+on_every_store!(the_names_of_a_session_and_of_its_prompt_do_not_run_together);
+fn the_names_of_a_session_and_of_its_prompt_do_not_run_together(home: Home) {
     let said = |session, prompt_id, prompt| Said {
         session,
         prompt_id,
@@ -193,9 +187,8 @@ fn clone_of(home: &Home, folder: &str, remote: &str) {
     home.file(&format!("{folder}/.git/config"), config);
 }
 
-#[test]
-fn a_turn_that_comes_again_teaches_nothing_about_directories() {
-    let home = Home::new();
+on_every_store!(a_turn_that_comes_again_teaches_nothing_about_directories);
+fn a_turn_that_comes_again_teaches_nothing_about_directories(home: Home) {
     let folders = ["shop", "bakery"].map(|name| home.project(name));
     let [shop, bakery] = folders.each_ref().map(|path| path.to_str().unwrap());
     let said = |prompt_id, cwd, prompt| {
@@ -220,7 +213,7 @@ fn a_turn_that_comes_again_teaches_nothing_about_directories() {
     clone_of(&home, "bakery", "shop");
     let again = said("p1", bakery, "Paint the lantern green.");
     assert_eq!(import(&home, &again), turns(0, 0, 1));
-    let db = check(&home.database());
+    let db = check(&home);
     assert_eq!(project_of(&db, shop), "example.org/acme/shop");
     assert_eq!(project_of(&db, bakery), "example.org/acme/bakery");
     // A new one is proof.
@@ -229,17 +222,17 @@ fn a_turn_that_comes_again_teaches_nothing_about_directories() {
 }
 
 #[track_caller]
-fn project_of(db: &Connection, directory: &str) -> String {
-    let sql = "SELECT p.key FROM directory d JOIN project p ON p.id = d.project_id
-               WHERE d.path = ?1";
-    db.query_row(sql, [directory], |row| row.get(0)).unwrap()
+fn project_of(db: &Tables, directory: &str) -> String {
+    db.text(&format!(
+        "SELECT p.key FROM directory d JOIN project p ON p.id = d.project_id
+         WHERE d.path = '{directory}'"
+    ))
 }
 
-#[test]
-fn the_number_of_a_forgotten_memory_is_not_given_again() {
-    let home = Home::new();
+on_every_store!(the_number_of_a_forgotten_memory_is_not_given_again);
+fn the_number_of_a_forgotten_memory_is_not_given_again(home: Home) {
     let id = |report: Value| report["id"].as_str().unwrap().to_owned();
-    let last = || number(&check(&home.database()), "SELECT max(id) FROM memory");
+    let last = || check(&home).number("SELECT max(id) FROM memory");
     remember(&home, &["The lantern is green."]);
     let forgotten = id(remember(&home, &["The wall is white."]));
     let before = last();

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::consistency::check;
+use super::consistency::check_store as check;
 use super::rules::{Said, found, import, listed, remember, turns};
-use super::{PROJECT, number, server};
-use crate::harness::{Client, Era, Home};
+use super::{PROJECT, server};
+use crate::harness::{Client, Era, Home, on_every_store};
 use crate::mcp::id_in;
 
 #[track_caller]
@@ -14,9 +14,8 @@ fn shown(home: &Home, id: &Value) -> Value {
     answer["memories"][0].clone()
 }
 
-#[test]
-fn a_note_may_be_replaced_by_words_that_are_there() {
-    let home = Home::new();
+on_every_store!(a_note_may_be_replaced_by_words_that_are_there);
+fn a_note_may_be_replaced_by_words_that_are_there(home: Home) {
     let (a, b) = (
         "The staging server is amber.",
         "The staging server is beryl.",
@@ -37,12 +36,11 @@ fn a_note_may_be_replaced_by_words_that_are_there() {
     let history: Vec<_> = history.map(|version| &version["id"]).collect();
     assert_eq!(history, [&first, &second, &report["id"]]);
     assert_eq!(found(&home, "staging server").len(), 1);
-    check(&home.database());
+    check(&home);
 }
 
-#[test]
-fn an_update_with_the_same_words_changes_tags() {
-    let home = Home::new();
+on_every_store!(an_update_with_the_same_words_changes_tags);
+fn an_update_with_the_same_words_changes_tags(home: Home) {
     let mut client = Client::start(server(&home, "s"), Era::Modern);
     let mut note = json!({"content": "The staging server is amber.", "tags": ["draft"]});
     let first = id_in(&client.tool("remember", note.clone()));
@@ -54,12 +52,11 @@ fn an_update_with_the_same_words_changes_tags() {
     let live = listed(&home);
     assert_eq!(live.len(), 1, "{live:?}");
     assert_eq!(live[0]["tags"], json!(["final", "ops"]));
-    check(&home.database());
+    check(&home);
 }
 
-#[test]
-fn tags_are_found_however_they_are_spelled() {
-    let home = Home::new();
+on_every_store!(tags_are_found_however_they_are_spelled);
+fn tags_are_found_however_they_are_spelled(home: Home) {
     let id = remember(&home, &["--tag", "#Release", "We ship on Tuesdays."])["id"].clone();
     remember(&home, &["--tag", "other", "We ship bread, too."]);
     for tag in ["Release", "#release", "release", " #RELEASE"] {
@@ -74,9 +71,8 @@ fn tags_are_found_however_they_are_spelled() {
     }
 }
 
-#[test]
-fn a_filter_of_thousands_is_refused_or_answered() {
-    let home = Home::new();
+on_every_store!(a_filter_of_thousands_is_refused_or_answered);
+fn a_filter_of_thousands_is_refused_or_answered(home: Home) {
     let id = remember(&home, &["--tag", "t0", "We ship on Tuesdays."])["id"].clone();
     let id = id.as_str().unwrap();
     let tags: Vec<String> = (0..2_000).map(|n| format!("t{n}")).collect();
@@ -109,9 +105,8 @@ fn a_filter_of_thousands_is_refused_or_answered() {
     assert!(!text.contains(id), "{text}");
 }
 
-#[test]
-fn a_fuller_turn_is_found_by_its_own_date() {
-    let home = Home::new();
+on_every_store!(a_fuller_turn_is_found_by_its_own_date);
+fn a_fuller_turn_is_found_by_its_own_date(home: Home) {
     let said = |at, reply| {
         let said = Said {
             session: "s",
@@ -135,12 +130,11 @@ fn a_fuller_turn_is_found_by_its_own_date() {
     assert_eq!(found(&home, "8 May"), Vec::<Value>::new());
     let args = ["list", "--all", "--json", "--after", "2026-07-01"];
     assert_eq!(home.json(args)["memories"].as_array().unwrap().len(), 1);
-    check(&home.database());
+    check(&home);
 }
 
-#[test]
-fn a_short_prompt_leaves_its_room_to_the_reply() {
-    let home = Home::new();
+on_every_store!(a_short_prompt_leaves_its_room_to_the_reply);
+fn a_short_prompt_leaves_its_room_to_the_reply(home: Home) {
     let prompt = "What is on the ring?";
     assert_eq!(prompt.len(), 20);
     let middle = "quartz and beryl ".repeat(265 * 1024 / 17);
@@ -160,8 +154,8 @@ fn a_short_prompt_leaves_its_room_to_the_reply() {
     assert!(kept.len() >= 200 * 1024, "{} bytes", kept.len());
     assert!(kept.starts_with("It began with onyx. quartz"));
     assert!(kept.ends_with("beryl It ended with opal."));
-    let sql = "SELECT length(CAST(content AS BLOB)) FROM memory";
-    assert!(number(&check(&home.database()), sql) <= 256 * 1024);
+    let sql = "SELECT octet_length(content) FROM memory";
+    assert!(check(&home).number(sql) <= 256 * 1024);
     for word in ["onyx", "opal"] {
         assert_eq!(found(&home, word).len(), 1, "{word}");
     }

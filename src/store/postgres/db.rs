@@ -110,7 +110,7 @@ impl Db {
     pub async fn begin_writing(&self, locks: &[i64]) -> Outcome<()> {
         self.begins();
         // Statements after the locks see what those had committed who held them before.
-        let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE".to_owned();
+        let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned();
         for lock in locks {
             // Writing to a string does not fail.
             let _ = write!(sql, "; SELECT pg_advisory_xact_lock({lock})");

@@ -129,8 +129,16 @@ impl Postgres {
         }
     }
 
-    /// A connection that is fit for use.
+    /// A connection that is fit for use. Making one ends even when its caller gives up: it may take
+    /// longer than a probe waits, and the next one must find what this one began.
     async fn connect(&self) -> Result<Db> {
+        let store = self.clone();
+        let connecting = tokio::spawn(async move { store.connect_to_the_end().await });
+        let broken = |error| Err(Error::Internal(format!("connecting broke off: {error}")));
+        connecting.await.unwrap_or_else(broken)
+    }
+
+    async fn connect_to_the_end(&self) -> Result<Db> {
         let start = Instant::now();
         loop {
             let attempt = self.inner.breaker.enter(Instant::now())?;

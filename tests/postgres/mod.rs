@@ -1,0 +1,5 @@
+//! What only the PostgreSQL store has: that it answers as the embedded one does, servers that come
+//! and go, and who may do what.
+
+mod faults;
+mod parity;
