@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::figures::{Reading, absent};
-use super::subjects::{cargo, host, shipped, subjects};
+use super::subjects::{cargo, host, subjects};
+use crate::harness::shipped;
 
 fn bytes(path: &Path) -> f64 {
     std::fs::metadata(path).unwrap().len() as f64

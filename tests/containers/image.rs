@@ -1,8 +1,10 @@
 //! What is in the image.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Engine, finish};
+use crate::harness::{Engine, Home, finish};
 
 /// All that the engine adds to a container of an empty image.
 const OF_THE_ENGINE: [&str; 12] = [
@@ -26,12 +28,13 @@ fn it_holds_two_executables_a_folder_and_who_they_run_as() {
         return;
     };
     let container = engine.ok(&["create", engine.image()]);
-    let mut tar = engine.command(&["export", &container]);
-    let list = tar.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut reader = std::process::Command::new("tar");
-    let reader = reader.args(["--list", "--verbose", "--numeric-owner", "--file=-"]);
-    let table = finish(reader.stdin(list.stdout.unwrap())).stdout;
+    let home = Home::new();
+    let archive = home.path().join("root.tar").to_str().unwrap().to_owned();
+    engine.ok(&["export", "--output", &archive, &container]);
     engine.ok(&["rm", &container]);
+    let mut tar = Command::new("tar");
+    tar.args(["--list", "--verbose", "--numeric-owner", "--file", &archive]);
+    let table = finish(&mut tar).stdout;
 
     let mut files: Vec<_> = table
         .lines()
