@@ -10,7 +10,7 @@ mod server;
 pub use http::{Ask, Connection, Reply, text_of_tool};
 pub use mcp::{Client, Era};
 pub(crate) use postgres::on_every_store;
-pub use postgres::{Database, on_postgres};
+pub use postgres::{Database, clusters, on_postgres};
 pub use schema::Checker;
 pub use server::Server;
 
