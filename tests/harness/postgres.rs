@@ -26,17 +26,35 @@ pub struct Cluster {
 /// Starts a server and tells its folder; then stops and starts it as its stdin says, until nobody
 /// holds that any more.
 const WATCH: &str = r#"
-    bin=$1
+    bin=$1 port=$2
     dir=$(mktemp -d "${TMPDIR:-/tmp}/sage-postgres-XXXXXX")
     end() { [ -z "$server" ] || { kill -INT "$server"; wait "$server"; }; rm -rf "$dir"; exit; }
     trap end EXIT
     "$bin/initdb" -D "$dir/data" -A trust -U sage -E UTF8 --no-locale --no-sync >"$dir/log" 2>&1 \
         || { cat "$dir/log" >&2; exit 1; }
+    options="-c listen_addresses="
+    if [ -n "$port" ]; then
+        [ -n "$("$bin/postgres" -C ssl_library -D "$dir/data")" ] || { echo none; exit; }
+        cd "$dir"
+        {
+            openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority \
+                -keyout authority.key -out authority.pem
+            openssl req -newkey rsa:2048 -nodes -subj /CN=localhost \
+                -keyout server.key -out server.csr
+            echo subjectAltName=DNS:localhost >names
+            openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key \
+                -CAcreateserial -days 2 -extfile names -out server.pem
+        } >>"$dir/log" 2>&1 || { echo none; exit; }
+        chmod 600 server.key
+        printf 'local all all trust\nhostssl all all 127.0.0.1/32 trust\n' >data/pg_hba.conf
+        options="-c listen_addresses=127.0.0.1 -p $port -c ssl=on
+            -c ssl_cert_file=$dir/server.pem -c ssl_key_file=$dir/server.key"
+    fi
     begin() {
-        "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off \
+        "$bin/postgres" -D "$dir/data" -k "$dir" $options -c fsync=off \
             -c max_connections=300 -c shared_buffers=64MB >>"$dir/log" 2>&1 </dev/null &
         server=$!
-        until "$bin/psql" -h "$dir" -U sage -d postgres -c '' >/dev/null 2>&1; do
+        until "$bin/psql" -h "$dir" -p "${port:-5432}" -U sage -d postgres -c '' >/dev/null 2>&1; do
             kill -0 "$server" || { cat "$dir/log" >&2; exit 1; }
             sleep 0.02
         done
@@ -55,7 +73,8 @@ const WATCH: &str = r#"
 const UNPRIVILEGED: &str = "65534";
 
 impl Cluster {
-    fn start(bin: &Path) -> Self {
+    /// One of these programs, for TLS at this port, if one is named; nothing where it cannot.
+    fn start(bin: &Path, port: Option<u16>) -> Option<Self> {
         let is_root = rustix::process::geteuid().is_root();
         let mut command = if is_root {
             let mut command = Command::new("setpriv");
@@ -68,6 +87,7 @@ impl Cluster {
         let mut watch = command
             .args(["-c", WATCH, "sh"])
             .arg(bin)
+            .arg(port.map_or(String::new(), |port| port.to_string()))
             .current_dir("/")
             // Ctrl-C is for the tests; the server goes after them.
             .process_group(0)
@@ -79,21 +99,32 @@ impl Cluster {
         let mut told = BufReader::new(watch.stdout.take().unwrap());
         told.read_line(&mut folder).unwrap();
         assert!(!folder.is_empty(), "{} did not start", bin.display());
+        if folder.trim() == "none" {
+            watch.wait().unwrap();
+            return None;
+        }
         let version = Command::new(bin.join("postgres")).arg("-V").output();
         let version = String::from_utf8(version.unwrap().stdout).unwrap();
-        Self {
+        Some(Self {
             version: version.split_whitespace().nth(2).unwrap().to_owned(),
             folder: PathBuf::from(folder.trim()),
             bin: bin.to_owned(),
             orders: watch.stdin.take(),
             answers: told,
             watch,
-        }
+        })
     }
 
     /// A server of the same version for one test, to be stopped and started.
     pub fn another(&self) -> Self {
-        Self::start(&self.bin)
+        Self::start(&self.bin, None).unwrap()
+    }
+
+    /// A server of the same version that speaks TLS as `localhost` at this port of 127.0.0.1, and
+    /// nothing else there; `authority.pem` in its folder vouches for it. Nothing where the server
+    /// has no TLS or there is no openssl to make certificates.
+    pub fn with_tls(&self, port: u16) -> Option<Self> {
+        Self::start(&self.bin, Some(port))
     }
 
     /// `stop` or `start`; returns when it is done.
@@ -142,7 +173,7 @@ pub fn clusters() -> &'static [Cluster] {
         let starting = bins.iter().map(|bin| {
             std::thread::spawn({
                 let bin = bin.clone();
-                move || Cluster::start(&bin)
+                move || Cluster::start(&bin, None).unwrap()
             })
         });
         let starting: Vec<_> = starting.collect();

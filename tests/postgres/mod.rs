@@ -3,3 +3,4 @@
 
 mod faults;
 mod parity;
+mod tls;

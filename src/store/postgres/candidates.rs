@@ -3,7 +3,7 @@
 //! Three round trips, and one more where there is a filter: what the scope knows of the query's
 //! terms, the newest ends of their posting lists, the passages. The rule itself runs here.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio_postgres::Row;
@@ -11,26 +11,20 @@ use tokio_postgres::Row;
 use super::db::{Db, Failure, Outcome, Values};
 use super::list::{Conditions, kind_column};
 use super::memories::project_key;
-use super::postings::{List, Lists, read_more};
+use super::taking::take;
 use crate::blocking::blocking;
 use crate::memory::{Kind, Scope};
-use crate::store::candidates::{
-    Candidate, CandidateQuery, Candidates, Corpus, POSTINGS_MAX, matches, rarest_first,
-};
+use crate::store::candidates::{Candidate, CandidateQuery, Candidates, Corpus, matches};
 use crate::store::columns::kind_of;
 
-/// With a filter, so many postings are judged at first; each time that was too few, four times as
-/// many.
-const JUDGED_FIRST: usize = 4_096;
-
 /// The terms of the query that the scope knows.
-struct Terms {
+pub(super) struct Terms {
     /// For each term of the query the ids it has, one a project, and in how many passages.
-    ids: Vec<Vec<(i64, u64)>>,
+    pub ids: Vec<Vec<(i64, u64)>>,
     /// For each term of the query in how many passages it occurs.
-    frequencies: Vec<u64>,
+    pub frequencies: Vec<u64>,
     /// Each id with the term's index in the query, ids ascending: to be merged with a vector.
-    by_id: Arc<Vec<(i64, usize)>>,
+    pub by_id: Arc<Vec<(i64, usize)>>,
 }
 
 pub(super) async fn candidates(db: &Db, query: &CandidateQuery) -> Outcome<Candidates> {
@@ -129,125 +123,6 @@ fn known_terms(query: &CandidateQuery, rows: &[Row]) -> Outcome<Terms> {
         ids,
         by_id: Arc::new(by_id),
     })
-}
-
-/// The passages that the rule takes.
-async fn take(db: &Db, query: &CandidateQuery, terms: &Terms) -> Outcome<BTreeSet<i64>> {
-    let mut words: Vec<Lists> = rarest_first(&terms.frequencies)
-        .into_iter()
-        .filter_map(|term| terms.ids.get(term))
-        .map(|ids| {
-            Lists(
-                ids.iter()
-                    .map(|(id, count)| List::new(*id, *count))
-                    .collect(),
-            )
-        })
-        .collect();
-    let mut judge = Judge::new(query);
-    let mut taken = BTreeSet::new();
-    let (mut left, mut span) = (POSTINGS_MAX, judge.first_span());
-    let mut waiting: Vec<Vec<i64>> = vec![Vec::new(); words.len()];
-    let mut next = 0;
-    while left > 0 && next < words.len() {
-        let mut room = span.max(left);
-        let mut asked = Vec::new();
-        for lists in words.iter_mut().skip(next) {
-            let wanted = usize::try_from(lists.unread())
-                .unwrap_or(usize::MAX)
-                .min(room);
-            if wanted > 0 {
-                asked.push((lists, wanted));
-            }
-            room -= wanted;
-            if room == 0 {
-                break;
-            }
-        }
-        if !asked.is_empty() {
-            read_more(db, &mut asked).await?;
-        }
-        for (lists, waiting) in words.iter_mut().zip(&mut waiting).skip(next) {
-            waiting.extend(lists.newest());
-        }
-        judge.look_at(db, waiting.iter().skip(next)).await?;
-        for (lists, waiting) in words.iter().zip(&mut waiting).skip(next) {
-            for number in waiting
-                .drain(..)
-                .filter(|number| judge.lets_through(*number))
-            {
-                if left > 0 {
-                    taken.insert(number);
-                    left -= 1;
-                }
-            }
-            if left == 0 || !lists.is_read() {
-                break;
-            }
-            next += 1;
-        }
-        span = span.saturating_mul(4);
-    }
-    Ok(taken)
-}
-
-/// Which passages the filter lets through: asked of the database, of many at once.
-struct Judge {
-    /// Nothing where there is no filter.
-    sql: Option<Conditions>,
-    seen: HashMap<i64, bool>,
-}
-
-impl Judge {
-    fn new(query: &CandidateQuery) -> Self {
-        let sql = (!query.filter.is_empty()).then(|| {
-            // The numbers come last, when they are known.
-            let mut conditions = Conditions::new("true");
-            conditions.filter(&query.filter, "p", "p.memory_id");
-            conditions
-        });
-        Self {
-            sql,
-            seen: HashMap::new(),
-        }
-    }
-
-    fn first_span(&self) -> usize {
-        match self.sql {
-            Some(_) => JUDGED_FIRST,
-            None => 0,
-        }
-    }
-
-    async fn look_at(&mut self, db: &Db, lists: impl Iterator<Item = &Vec<i64>>) -> Outcome<()> {
-        let Some(conditions) = &self.sql else {
-            return Ok(());
-        };
-        let unseen: HashSet<i64> = lists
-            .flatten()
-            .filter(|number| !self.seen.contains_key(number))
-            .copied()
-            .collect();
-        let unseen: Vec<i64> = unseen.into_iter().collect();
-        let mut values = conditions.values();
-        values.push(&unseen);
-        let sql = format!(
-            "SELECT p.id FROM passage p WHERE {} AND p.id = ANY (${})",
-            conditions.sql,
-            values.len()
-        );
-        let rows = db.rows(&sql, &values).await?;
-        self.seen
-            .extend(unseen.iter().map(|number| (*number, false)));
-        for row in &rows {
-            self.seen.insert(row.try_get(0)?, true);
-        }
-        Ok(())
-    }
-
-    fn lets_through(&self, number: i64) -> bool {
-        self.sql.is_none() || self.seen.get(&number).is_some_and(|through| *through)
-    }
 }
 
 const PASSAGE: &str = "p.id, p.memory_id, p.start_byte, p.end_byte, p.kind, p.session_id,

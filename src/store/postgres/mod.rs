@@ -22,6 +22,7 @@ mod postings;
 mod put;
 mod sessions;
 mod stats;
+mod taking;
 mod target;
 mod tls;
 

@@ -118,6 +118,7 @@ CREATE TABLE passage (
     terms      bytea NOT NULL
 );
 CREATE INDEX passage_by_memory ON passage (memory_id);
+CREATE INDEX passage_by_time ON passage (project_id, kind, created_ms);
 CREATE INDEX passage_by_place ON passage (session_id, position) WHERE session_id IS NOT NULL;
 
 -- From term to passages: chunks of passage numbers (chunk.rs), the newest of a term with the

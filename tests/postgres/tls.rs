@@ -1,0 +1,55 @@
+//! What each `sslmode` asks of a server's certificate.
+
+use std::net::TcpListener;
+
+use crate::harness::{Home, clusters, finish, skipped};
+
+#[test]
+fn every_mode_asks_what_it_says() {
+    let test = "every_mode_asks_what_it_says";
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let Some(cluster) = clusters().iter().find_map(|cluster| cluster.with_tls(port)) else {
+        return skipped(test, "no PostgreSQL with TLS, or no openssl, is installed");
+    };
+    let home = Home::new();
+    let authority = cluster.folder.join("authority.pem");
+    // Nobody else may read what is in the server's folder.
+    let authority = home.file("authority.pem", std::fs::read(authority).unwrap());
+    let other = home.file("other.pem", include_str!("../fixtures/other_authority.pem"));
+    let named = format!("sslrootcert={}", authority.display());
+    let foreign = format!("sslrootcert={}", other.display());
+    for (host, options, works) in [
+        ("localhost", "sslmode=disable".to_owned(), false),
+        ("localhost", "sslmode=prefer".to_owned(), true),
+        ("localhost", "sslmode=require".to_owned(), true),
+        ("localhost", String::new(), true),
+        ("localhost", format!("sslmode=require&{foreign}"), false),
+        ("localhost", "sslmode=verify-full".to_owned(), false),
+        ("localhost", format!("sslmode=verify-full&{named}"), true),
+        ("localhost", format!("sslmode=verify-full&{foreign}"), false),
+        ("127.0.0.1", format!("sslmode=verify-full&{named}"), false),
+        ("127.0.0.1", format!("sslmode=verify-ca&{named}"), true),
+        ("127.0.0.1", format!("sslmode=verify-ca&{foreign}"), false),
+    ] {
+        let url = format!("postgres://sage@{host}:{port}/postgres?{options}");
+        let mut command = home.command(["list", "--all"]);
+        command.env("SAGE_DATABASE_URL", &url);
+        let finished = finish(&mut command);
+        assert_eq!(finished.code == 0, works, "{url}: {finished:?}");
+        // The setting says the same as the address.
+        if let Some((options, _)) = options.split_once("&sslrootcert=")
+            && works
+        {
+            let mut command = home.command(["list", "--all"]);
+            let url = format!("postgres://sage@{host}:{port}/postgres?{options}");
+            command
+                .env("SAGE_DATABASE_URL", &url)
+                .env("SAGE_DATABASE_CA_FILE", &authority);
+            assert_eq!(finish(&mut command).code, 0, "{url}");
+        }
+    }
+}
