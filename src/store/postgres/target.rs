@@ -99,7 +99,7 @@ fn parse(variable: &str, url: &str, settings: &DatabaseConfig) -> Result<Target>
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(wrong("this is no address of a PostgreSQL database"));
     }
-    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let (base, query) = url.split_at(url.len() - query_bytes(url));
     let (mut mode, mut ca_file, mut rest) = (String::new(), settings.ca_file.clone(), Vec::new());
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let mut decoded = form_urlencoded::parse(pair.as_bytes());
@@ -125,7 +125,7 @@ fn parse(variable: &str, url: &str, settings: &DatabaseConfig) -> Result<Target>
             ));
         }
     };
-    let mut config: tokio_postgres::Config = format!("{base}?{}", rest.join("&"))
+    let mut config: tokio_postgres::Config = format!("{base}{}", rest.join("&"))
         .parse()
         .map_err(|error: tokio_postgres::Error| wrong(&unknown_part(base, &error)))?;
     complete(&mut config, ssl_mode).ok_or_else(|| wrong("the address names no host"))?;
@@ -135,6 +135,18 @@ fn parse(variable: &str, url: &str, settings: &DatabaseConfig) -> Result<Target>
         ca_file,
         schema: settings.schema.clone(),
     })
+}
+
+/// How much of an address is options. A question mark in a password begins none: as libpq does it,
+/// what stands before an `@` that comes before any path is credentials.
+fn query_bytes(url: &str) -> usize {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let place = match authority.contains('@') {
+        true => rest.split_once('@').map_or(rest, |(_, place)| place),
+        false => rest,
+    };
+    place.split_once('?').map_or(0, |(_, query)| query.len())
 }
 
 /// The name of an option that is unknown or has a bad value; of anything else nothing is told, it
@@ -245,6 +257,7 @@ mod tests {
             ),
             ("postgres://u@%2Frun%2Fpg/x", "/run/pg/x schema sage"),
             ("postgres://u:hunter2@db", "db/u schema sage"),
+            ("postgres://u:a?hunter2&sslmode=b@db/x", "db/x schema sage"),
         ] {
             assert_eq!(target(url).unwrap().place(), place);
         }
@@ -257,7 +270,6 @@ mod tests {
             "postgres://u:hunter2@db:port/x",
             "postgres://u:hunter2@db/x?hunter2",
             "postgres:///hunter2",
-            "postgres://u:a?hunter2=b@db/x",
             "hunter2",
         ] {
             let error = target(url).err().unwrap().to_string();
