@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Engine, checked};
 use crate::error::{Error, Result};
-use crate::memory::{Filter, Memory, MemoryId, Scope, Timestamp};
+use crate::memory::{Filter, Memory, MemoryId, Scope, Selection, Timestamp, Which};
 use crate::store::{Forgotten, Store};
 
 /// Which memories to forget.
@@ -60,8 +60,12 @@ impl Engine {
             ));
         }
         let scope = request.scope.clone();
-        self.with_store(async |store: Store| store.forget(scope, ids).await)
-            .await
+        self.with_store(async |store: Store| {
+            let forgotten = store.forget(scope, ids).await?;
+            store.reclaim(forgotten.memories).await?;
+            Ok(forgotten)
+        })
+        .await
     }
 
     /// The names a forget is about, sorted, so that the same set has the same code.
@@ -75,12 +79,14 @@ impl Engine {
                 "name the memories to forget, or a filter that selects them",
             ));
         } else {
-            let (scope, filter) = (request.scope.clone(), checked(&request.filter)?);
-            let now = Timestamp::now();
-            self.with_store(async |store: Store| {
-                store.select(scope, filter, now, FORGET_MAX + 1).await
-            })
-            .await?
+            let selection = Selection {
+                scope: request.scope.clone(),
+                filter: checked(&request.filter)?,
+                which: Which::Live,
+                now: Timestamp::now(),
+            };
+            self.with_store(async |store: Store| store.select(selection, FORGET_MAX + 1).await)
+                .await?
         };
         if ids.is_empty() {
             return Err(Error::NotFound(

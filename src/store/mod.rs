@@ -16,17 +16,19 @@ pub mod candidates;
 mod columns;
 mod page;
 pub mod postgres;
+mod retention;
 pub mod sqlite;
 mod vector;
 
 use std::ops::Range;
 
 pub use candidates::{Candidate, CandidateQuery, Candidates};
+pub use retention::{Due, Forgotten, Group, Survey};
 
 use crate::config::Config;
 use crate::error::Result;
 use crate::memory::{Content, Filter, Kind, Memory, MemoryId, Page, Project, Scope};
-use crate::memory::{Session, Timestamp};
+use crate::memory::{Selection, Session, Timestamp};
 
 /// An open store.
 #[derive(Clone)]
@@ -103,15 +105,6 @@ pub enum Put {
     Forgotten,
 }
 
-/// How much a forget deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Memories, superseded versions included.
-    pub memories: u64,
-    /// Passages with their index entries.
-    pub passages: u64,
-}
-
 /// How much a scope holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -179,11 +172,21 @@ verbs! {
     history(scope: Scope, id: MemoryId) -> Vec<Memory>;
     /// Live memories, newest first.
     list(scope: Scope, filter: Filter, now: Timestamp, limit: usize, cursor: Option<String>) -> Page<Memory>;
-    /// Names of the live memories that a filter selects, oldest first, at most `limit`.
-    select(scope: Scope, filter: Filter, now: Timestamp, limit: usize) -> Vec<MemoryId>;
+    /// Names of the memories that a selection holds, oldest first, at most `limit`.
+    select(selection: Selection, limit: usize) -> Vec<MemoryId>;
     /// Deletes memories of the scope for good, with what they superseded, their index entries and
     /// the words only they used; their events stay known so that a replay does not bring them back.
     forget(scope: Scope, ids: Vec<MemoryId>) -> Forgotten;
+    /// What a selection holds, counted as [`Store::prune`] would delete it.
+    survey(selection: Selection) -> Survey;
+    /// Forgets those of these memories that the selection holds at this moment, as `forget` does,
+    /// in one transaction. What [`Store::reclaim`] does is left to it.
+    prune(selection: Selection, ids: Vec<MemoryId>) -> Forgotten;
+    /// What there is to do when nobody asks for anything. Cheap.
+    due() -> Due;
+    /// Gives the space of so many memories that were deleted back to the disk, where that is worth
+    /// it, and overwrites what they left in the files.
+    reclaim(memories: u64) -> ();
     /// Sessions, the latest first.
     sessions(scope: Scope, limit: usize, cursor: Option<String>) -> Page<Session>;
     /// One session by the client's id.

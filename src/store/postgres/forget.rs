@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::db::{Db, Outcome};
@@ -24,8 +25,7 @@ pub(super) async fn projects(db: &Db, names: &[MemoryId]) -> Outcome<Vec<String>
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Deletes memories of the scope with all that they superseded: a superseded version left behind
-/// would be what was to be forgotten.
+/// Deletes memories of the scope by name.
 ///
 /// No statement finds the words any more once this is committed. On the server's disk they lie on
 /// as dead rows until autovacuum has passed, and in its log and backups for as long as those are
@@ -34,15 +34,31 @@ pub(super) async fn forget(db: &Db, scope: &Scope, names: &[MemoryId]) -> Outcom
     let names: Vec<Uuid> = names.iter().map(|name| name_column(*name)).collect();
     let rows = db
         .rows(
+            "SELECT m.id FROM memory m JOIN project p ON p.id = m.project_id
+             WHERE m.name = ANY ($1) AND ($2::text IS NULL OR p.key = $2)",
+            &[&names, &project_key(scope)],
+        )
+        .await?;
+    forget_rows(db, &rows).await
+}
+
+/// Deletes the memories of these numbers with all that they superseded: a superseded version left
+/// behind would be what was to be forgotten.
+pub(super) async fn forget_rows(db: &Db, memories: &[Row]) -> Outcome<Forgotten> {
+    let memories: Vec<i64> = memories
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?;
+    let rows = db
+        .rows(
             "WITH RECURSIVE chain (id) AS (
-                 SELECT m.id FROM memory m JOIN project p ON p.id = m.project_id
-                 WHERE m.name = ANY ($1) AND ($2::text IS NULL OR p.key = $2)
+                 SELECT unnest($1::bigint[])
                  UNION
                  SELECT m.id FROM memory m JOIN chain ON m.superseded_by = chain.id)
              SELECT id, project_id, kind, session_id, position, created_ms, expires_ms,
                     superseded_by IS NULL
              FROM memory WHERE id IN (SELECT id FROM chain) ORDER BY id",
-            &[&names, &project_key(scope)],
+            &[&memories],
         )
         .await?;
     let (mut numbers, mut live, mut shares) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -58,7 +74,7 @@ pub(super) async fn forget(db: &Db, scope: &Scope, names: &[MemoryId]) -> Outcom
         return Ok(Forgotten::default());
     }
     let mut changes = Changes::default();
-    let passages = changes.remove(db, &live).await?;
+    let mut forgotten = changes.remove(db, &live).await?;
     changes.write(db).await?;
     db.run(
         "INSERT INTO forgotten (event)
@@ -68,10 +84,10 @@ pub(super) async fn forget(db: &Db, scope: &Scope, names: &[MemoryId]) -> Outcom
         &[&numbers],
     )
     .await?;
-    let memories = db
+    forgotten.memories = db
         .run("DELETE FROM memory WHERE id = ANY ($1)", &[&numbers])
         .await?;
     let shares: Vec<(i64, i64)> = shares.into_iter().collect();
     sessions::delete_empty(db, &shares).await?;
-    Ok(Forgotten { memories, passages })
+    Ok(forgotten)
 }

@@ -11,6 +11,7 @@ mod index;
 mod list;
 mod memories;
 mod open;
+mod prune;
 mod put;
 mod sessions;
 mod stats;
@@ -25,7 +26,8 @@ use super::page::Start;
 use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
-use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
+use crate::memory::Timestamp;
+use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Selection, Session};
 
 pub use open::database_path;
 
@@ -219,14 +221,8 @@ impl Sqlite {
             .await
     }
 
-    pub async fn select(
-        &self,
-        scope: Scope,
-        filter: Filter,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<MemoryId>> {
-        self.read(move |db| list::select(db, &scope, &filter, now, limit))
+    pub async fn select(&self, selection: Selection, limit: usize) -> Result<Vec<MemoryId>> {
+        self.read(move |db| list::select(db, &selection, limit))
             .await
     }
 
@@ -237,23 +233,23 @@ impl Sqlite {
             let forgotten = store
                 .write(move |tx| forget::forget(tx, &scope, &ids))
                 .await?;
-            store.erase_leftovers().await.map_err(|error| {
-                Error::Store(format!(
-                    "they are forgotten, but traces of their words may be in the file until the \
-                     next forget succeeds: {error}"
-                ))
-            })?;
+            store.erase_traces().await?;
             Ok(forgotten)
         });
         let broken = |error| Err(Error::Internal(format!("a forget broke off: {error}")));
         whole.await.unwrap_or_else(broken)
     }
 
-    async fn erase_leftovers(&self) -> Result<()> {
-        self.writing(|writer, path| {
-            forget::erase_leftovers(writer).map_err(|error| open::explain(path, &error))
+    async fn erase_traces(&self) -> Result<()> {
+        let erased = self.writing(|writer, path| {
+            forget::erase_traces(writer).map_err(|error| open::explain(path, &error))
+        });
+        erased.await.map_err(|error| {
+            Error::Store(format!(
+                "they are forgotten, but traces of their words may be in the file until the next \
+                 forget succeeds: {error}"
+            ))
         })
-        .await
     }
 
     pub async fn sessions(
