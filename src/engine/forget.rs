@@ -59,11 +59,21 @@ impl Engine {
                  nothing was deleted. Ask for the preview again",
             ));
         }
-        let scope = request.scope.clone();
+        let selection = Selection {
+            scope: request.scope.clone(),
+            filter: Filter::default(),
+            which: Which::Any,
+            now: Timestamp::now(),
+        };
         self.with_store(async |store: Store| {
-            let forgotten = store.forget(scope, ids).await?;
-            store.reclaim(forgotten.memories).await?;
-            Ok(forgotten)
+            // A caller who goes away in the middle must not leave traces behind.
+            let whole = tokio::spawn(async move {
+                let forgotten = store.forget(selection, ids).await?;
+                store.reclaim(forgotten.memories).await?;
+                Ok(forgotten)
+            });
+            let broken = |error| Err(Error::Internal(format!("a forget broke off: {error}")));
+            whole.await.unwrap_or_else(broken)
         })
         .await
     }

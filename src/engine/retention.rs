@@ -126,9 +126,7 @@ impl Engine {
                 break;
             }
         }
-        let memories = pruned.forgotten.memories;
-        self.with_store(async |store: Store| store.reclaim(memories).await)
-            .await?;
+        self.reclaim(pruned.forgotten.memories).await?;
         Ok(pruned)
     }
 
@@ -148,9 +146,13 @@ impl Engine {
         }
         let next_ms = now.as_millisecond().saturating_add(RECLAIM_PAUSE_MS);
         self.upkeep.reclaim_ms.store(next_ms, Ordering::Relaxed);
-        self.with_store(async |store: Store| store.reclaim(gone).await)
-            .await?;
+        self.reclaim(gone).await?;
         Ok(due.expiry)
+    }
+
+    async fn reclaim(&self, memories: u64) -> Result<()> {
+        self.with_store(async |store: Store| store.reclaim(memories).await)
+            .await
     }
 
     /// Returns when a store was opened since the last call: it may hold what has expired.
@@ -205,7 +207,7 @@ impl Engine {
 
     async fn forget_selected(&self, selection: &Selection, ids: &[MemoryId]) -> Result<Forgotten> {
         let (selection, ids) = (selection.clone(), ids.to_vec());
-        self.with_store(async |store: Store| store.prune(selection, ids).await)
+        self.with_store(async |store: Store| store.forget(selection, ids).await)
             .await
     }
 }

@@ -43,7 +43,7 @@ impl Filter {
     }
 }
 
-/// What is to be deleted because of its age, or because its time is up.
+/// What is to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// Where.
@@ -69,6 +69,8 @@ impl Selection {
 /// Which memories a [`Selection`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
+    /// All, live or superseded.
+    Any,
     /// Live ones, but for those that somebody marked to be kept: pinned ones, and notes with a key.
     Unmarked,
     /// Live ones.

@@ -174,14 +174,12 @@ verbs! {
     list(scope: Scope, filter: Filter, now: Timestamp, limit: usize, cursor: Option<String>) -> Page<Memory>;
     /// Names of the memories that a selection holds, oldest first, at most `limit`.
     select(selection: Selection, limit: usize) -> Vec<MemoryId>;
-    /// Deletes memories of the scope for good, with what they superseded, their index entries and
-    /// the words only they used; their events stay known so that a replay does not bring them back.
-    forget(scope: Scope, ids: Vec<MemoryId>) -> Forgotten;
-    /// What a selection holds, counted as [`Store::prune`] would delete it.
+    /// Deletes those of these memories that the selection holds at this moment for good, with what
+    /// they superseded, their index entries and the words only they used; their events stay known
+    /// so that a replay does not bring them back. Traces and space are left to `reclaim`.
+    forget(selection: Selection, ids: Vec<MemoryId>) -> Forgotten;
+    /// What a selection holds, counted as `forget` would delete it.
     survey(selection: Selection) -> Survey;
-    /// Forgets those of these memories that the selection holds at this moment, as `forget` does,
-    /// in one transaction. What [`Store::reclaim`] does is left to it.
-    prune(selection: Selection, ids: Vec<MemoryId>) -> Forgotten;
     /// What there is to do when nobody asks for anything. Cheap.
     due() -> Due;
     /// Gives the space of so many memories that were deleted back to the disk, where that is worth

@@ -114,6 +114,7 @@ pub(super) fn selected(selection: &Selection) -> Conditions {
             conditions.and(UNMARKED);
             return conditions;
         }
+        Which::Any => Conditions::new("true"),
         Which::Superseded => Conditions::new("m.superseded_by IS NOT NULL"),
         Which::Expired => {
             let mut conditions = Conditions::new("m.expires_ms IS NOT NULL");

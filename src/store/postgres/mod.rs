@@ -19,8 +19,8 @@ mod list;
 mod memories;
 mod open;
 mod postings;
-mod prune;
 mod put;
+mod retention;
 mod sessions;
 mod stats;
 mod taking;
@@ -428,13 +428,12 @@ impl Postgres {
             .await
     }
 
-    pub async fn forget(&self, scope: Scope, ids: Vec<MemoryId>) -> Result<Forgotten> {
-        let locks = self.locks_of(&scope, &ids).await?;
-        let (scope, ids) = (&scope, &ids);
-        self.write(
-            &locks,
-            |db| async move { forget::forget(&db, scope, ids).await },
-        )
+    pub async fn forget(&self, selection: Selection, ids: Vec<MemoryId>) -> Result<Forgotten> {
+        let locks = self.locks_of(&selection.scope, &ids).await?;
+        let (selection, ids) = (&selection, &ids);
+        self.write(&locks, |db| async move {
+            forget::forget(&db, selection, ids).await
+        })
         .await
     }
 

@@ -2,41 +2,43 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, ffi, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Transaction, ffi, params_from_iter};
 use uuid::Uuid;
 
 use super::index::Changes;
+use super::list::selected;
 use super::put::standing;
-use super::{Failure, open, sessions};
-use crate::memory::{MemoryId, Scope};
+use super::{open, sessions};
+use crate::memory::{MemoryId, Selection};
 use crate::store::Forgotten;
 
-/// Deletes memories of the scope by name.
+/// Deletes those of these memories that a selection holds.
 pub(super) fn forget(
     tx: &Transaction<'_>,
-    scope: &Scope,
+    selection: &Selection,
     names: &[MemoryId],
-) -> Result<Forgotten, Failure> {
-    let project = scope.project().map(|project| project.key.as_str());
+) -> rusqlite::Result<Forgotten> {
+    let chosen = selected(selection);
+    let mut select = tx.prepare_cached(&format!(
+        "SELECT m.id FROM memory m WHERE {} AND m.name = ?",
+        chosen.sql
+    ))?;
     let mut memories = Vec::with_capacity(names.len());
     for name in names {
-        let memory = tx
-            .prepare_cached(
-                "SELECT m.id FROM memory m JOIN project p ON p.id = m.project_id
-                 WHERE m.name = ?1 AND (?2 IS NULL OR p.key = ?2)",
-            )?
-            .query_row(params![name.as_bytes(), project], |row| {
-                row.get::<_, i64>(0)
-            })
+        let name = Value::Blob(name.as_bytes().to_vec());
+        let values = chosen.values.iter().cloned().chain([name]);
+        let memory = select
+            .query_row(params_from_iter(values), |row| row.get::<_, i64>(0))
             .optional()?;
         memories.extend(memory);
     }
-    Ok(forget_rows(tx, &memories)?)
+    forget_rows(tx, &memories)
 }
 
 /// Deletes memories with all that they superseded: a superseded version left behind would be what
 /// was to be forgotten.
-pub(super) fn forget_rows(tx: &Transaction<'_>, memories: &[i64]) -> rusqlite::Result<Forgotten> {
+fn forget_rows(tx: &Transaction<'_>, memories: &[i64]) -> rusqlite::Result<Forgotten> {
     let mut changes = Changes::default();
     let mut forgotten = Forgotten::default();
     let mut shares = BTreeSet::new();

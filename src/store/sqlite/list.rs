@@ -102,6 +102,7 @@ pub(super) fn selected(selection: &Selection) -> Conditions {
             conditions.and(UNMARKED, []);
             return conditions;
         }
+        Which::Any => Conditions::new("true"),
         Which::Superseded => Conditions::new("m.superseded_by IS NOT NULL"),
         Which::Expired => Conditions {
             sql: "m.expires_ms <= ?".to_owned(),

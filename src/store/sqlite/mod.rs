@@ -11,8 +11,8 @@ mod index;
 mod list;
 mod memories;
 mod open;
-mod prune;
 mod put;
+mod retention;
 mod sessions;
 mod stats;
 
@@ -226,30 +226,9 @@ impl Sqlite {
             .await
     }
 
-    pub async fn forget(&self, scope: Scope, ids: Vec<MemoryId>) -> Result<Forgotten> {
-        let store = self.clone();
-        // A caller who goes away in the middle must not leave traces behind.
-        let whole = tokio::spawn(async move {
-            let forgotten = store
-                .write(move |tx| forget::forget(tx, &scope, &ids))
-                .await?;
-            store.erase_traces().await?;
-            Ok(forgotten)
-        });
-        let broken = |error| Err(Error::Internal(format!("a forget broke off: {error}")));
-        whole.await.unwrap_or_else(broken)
-    }
-
-    async fn erase_traces(&self) -> Result<()> {
-        let erased = self.writing(|writer, path| {
-            forget::erase_traces(writer).map_err(|error| open::explain(path, &error))
-        });
-        erased.await.map_err(|error| {
-            Error::Store(format!(
-                "they are forgotten, but traces of their words may be in the file until the next \
-                 forget succeeds: {error}"
-            ))
-        })
+    pub async fn forget(&self, selection: Selection, ids: Vec<MemoryId>) -> Result<Forgotten> {
+        self.write(move |tx| Ok(forget::forget(tx, &selection, &ids)?))
+            .await
     }
 
     pub async fn sessions(

@@ -1,4 +1,4 @@
-//! Deleting by age, batch by batch, and what is to be done after work.
+//! What would go, and what is to be done when something went.
 
 use std::time::Duration;
 
@@ -7,12 +7,11 @@ use tokio_postgres::Row;
 
 use super::db::{Db, Failure, Outcome};
 use super::list::selected;
-use super::memories::name_column;
-use super::{Postgres, explain, forget};
+use super::{Postgres, explain};
 use crate::error::{Error, Result};
-use crate::memory::{MemoryId, Project, Selection, Which};
+use crate::memory::{Project, Selection, Which};
 use crate::store::columns::{COUNT_MARKED, SURVEY, SURVEY_END, kind_of, time_of};
-use crate::store::{Due, Forgotten, Group, Survey};
+use crate::store::{Due, Group, Survey};
 
 /// From so many deleted memories on their space is made free at once. What is less, autovacuum
 /// finds in its own time, and reading whole tables for it is not worth it.
@@ -35,13 +34,6 @@ impl Postgres {
     pub async fn survey(&self, selection: Selection) -> Result<Survey> {
         let selection = &selection;
         self.read(|db| async move { survey(&db, selection).await })
-            .await
-    }
-
-    pub async fn prune(&self, selection: Selection, ids: Vec<MemoryId>) -> Result<Forgotten> {
-        let locks = self.locks_of(&selection.scope, &ids).await?;
-        let (selection, ids) = (&selection, &ids);
-        self.write(&locks, |db| async move { prune(&db, selection, ids).await })
             .await
     }
 
@@ -101,24 +93,6 @@ fn group(row: &Row) -> Outcome<Group> {
         memories: row.try_get::<_, i64>(2)?.unsigned_abs(),
         span: (time_of(row.try_get(3)?), time_of(row.try_get(4)?)),
     })
-}
-
-/// What has expired is claimed: of several servers that look at once each takes what no other has,
-/// and waits for none. Everything else is waited for.
-async fn prune(db: &Db, selection: &Selection, ids: &[MemoryId]) -> Outcome<Forgotten> {
-    let mut chosen = selected(selection);
-    let names: Vec<_> = ids.iter().map(|id| name_column(*id)).collect();
-    let names = chosen.value(names);
-    let claim = match selection.which {
-        Which::Expired => "FOR UPDATE OF m SKIP LOCKED",
-        _ => "FOR UPDATE OF m",
-    };
-    let sql = format!(
-        "SELECT m.id FROM memory m WHERE {} AND m.name = ANY ({names}) ORDER BY m.id {claim}",
-        chosen.sql
-    );
-    let rows = db.rows(&sql, &chosen.values()).await?;
-    forget::forget_rows(db, &rows).await
 }
 
 async fn due(db: &Db) -> Outcome<Due> {

@@ -1,14 +1,13 @@
-//! Deleting by age, batch by batch, and what is to be done after work.
+//! What would go, and what is to be done when something went.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Transaction, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
 use super::list::selected;
-use super::{Sqlite, forget};
-use crate::error::Result;
-use crate::memory::{MemoryId, Project, Selection, Which};
+use super::{Sqlite, forget, open};
+use crate::error::{Error, Result};
+use crate::memory::{Project, Selection, Which};
 use crate::store::columns::{COUNT_MARKED, SURVEY, SURVEY_END, kind_of, time_of};
-use crate::store::{Due, Forgotten, Group, Survey};
+use crate::store::{Due, Group, Survey};
 
 /// The verbs of [`crate::store::Store`], whose documentation is theirs.
 #[allow(missing_docs, reason = "documented once, in the contract")]
@@ -17,17 +16,21 @@ impl Sqlite {
         self.read(move |db| survey(db, &selection)).await
     }
 
-    pub async fn prune(&self, selection: Selection, ids: Vec<MemoryId>) -> Result<Forgotten> {
-        self.write(move |tx| Ok(prune(tx, &selection, &ids)?)).await
-    }
-
     pub async fn due(&self) -> Result<Due> {
         self.read(due).await
     }
 
     /// The space is in the file that has the traces: both go at once.
     pub async fn reclaim(&self, _memories: u64) -> Result<()> {
-        self.erase_traces().await
+        let erased = self.writing(|writer, path| {
+            forget::erase_traces(writer).map_err(|error| open::explain(path, &error))
+        });
+        erased.await.map_err(|error| {
+            Error::Store(format!(
+                "they are forgotten, but traces of their words may be in the file until the next \
+                 forget succeeds: {error}"
+            ))
+        })
     }
 }
 
@@ -61,29 +64,6 @@ fn survey(db: &Connection, selection: &Selection) -> rusqlite::Result<Survey> {
             })?;
     }
     Ok(survey)
-}
-
-fn prune(
-    tx: &Transaction<'_>,
-    selection: &Selection,
-    ids: &[MemoryId],
-) -> rusqlite::Result<Forgotten> {
-    let chosen = selected(selection);
-    let sql = format!(
-        "SELECT m.id FROM memory m WHERE {} AND m.name = ?",
-        chosen.sql
-    );
-    let mut select = tx.prepare_cached(&sql)?;
-    let mut memories = Vec::with_capacity(ids.len());
-    for id in ids {
-        let name = Value::Blob(id.as_bytes().to_vec());
-        let values = chosen.values.iter().cloned().chain([name]);
-        let memory = select
-            .query_row(params_from_iter(values), |row| row.get::<_, i64>(0))
-            .optional()?;
-        memories.extend(memory);
-    }
-    forget::forget_rows(tx, &memories)
 }
 
 fn due(db: &Connection) -> rusqlite::Result<Due> {
