@@ -187,6 +187,9 @@ impl Engine {
             if gone >= enough || due.expiry.is_none_or(|at| at > expired.now) {
                 return Ok((gone, due));
             }
+            if gone > 0 {
+                sleep(TURN_OF_OTHERS).await;
+            }
             let names = self.names(&expired, limit).await?;
             let more = self.forget_selected(&expired, &names).await?.memories;
             self.meters.expired.add(more);
@@ -195,7 +198,6 @@ impl Engine {
                 // Another process has them in hand.
                 return Ok((gone, due));
             }
-            sleep(TURN_OF_OTHERS).await;
         }
     }
 
@@ -222,6 +224,9 @@ fn complete(selection: &Selection) -> Result<Selection> {
 
 /// Adds to an error of the store what it leaves behind.
 fn with_progress(error: Error, forgotten: &Forgotten) -> Error {
+    if forgotten.memories == 0 {
+        return error;
+    }
     let more = format!(
         "; {forgotten} had been deleted before and stay deleted, run the same prune again to go on"
     );

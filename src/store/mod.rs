@@ -191,8 +191,8 @@ verbs! {
     survey(selection: Selection) -> Survey;
     /// What there is to do when nobody asks for anything. Cheap.
     due() -> Due;
-    /// Gives the space of so many memories that were deleted back to the disk, where that is worth
-    /// it, and overwrites what they left in the files.
+    /// After so many memories were deleted: makes their space free for others, where that is worth
+    /// it, and leaves no trace of them in files that are Sage's own.
     reclaim(memories: u64) -> ();
     /// Sessions, the latest first.
     sessions(scope: Scope, limit: usize, cursor: Option<String>) -> Page<Session>;
