@@ -6,15 +6,18 @@
 //! is an immediate transaction, and `open` installs the patience to wait for it.
 
 mod candidates;
+mod codes;
 mod forget;
 mod index;
 mod list;
 mod memories;
+mod nearest;
 mod open;
 mod put;
 mod retention;
 mod sessions;
 mod stats;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +26,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::page::Start;
-use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
+use super::{
+    Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Forgotten, Model, Nearest,
+    NewMemory, Put, Stats,
+};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::Timestamp;
@@ -48,6 +54,7 @@ struct Inner {
     writer: Arc<AsyncMutex<Connection>>,
     readers: Mutex<Vec<Connection>>,
     reading: Arc<Semaphore>,
+    codes: nearest::SharedCodes,
 }
 
 impl Sqlite {
@@ -65,6 +72,7 @@ impl Sqlite {
                     writer: Arc::new(AsyncMutex::new(writer)),
                     readers: Mutex::default(),
                     reading: Arc::new(Semaphore::new(READERS_MAX)),
+                    codes: nearest::SharedCodes::default(),
                 }),
             })
         })
@@ -214,6 +222,62 @@ impl Sqlite {
     ) -> Result<Vec<Candidate>> {
         self.read(move |db| candidates::neighbours(db, &query, &places))
             .await
+    }
+
+    pub async fn put_model(&self, name: String, dimension: usize) -> Result<Model> {
+        self.write(move |tx| vectors::put_model(tx, &name, dimension))
+            .await
+    }
+
+    pub async fn models(&self) -> Result<Vec<Model>> {
+        self.read_at_once(vectors::models).await
+    }
+
+    pub async fn forget_model(&self, model: i64) -> Result<()> {
+        self.write(move |tx| vectors::forget_model(tx, model)).await
+    }
+
+    pub async fn claim(
+        &self,
+        model: i64,
+        limit: usize,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Claim> {
+        self.write(move |tx| vectors::claim(tx, model, limit, now, until))
+            .await
+    }
+
+    pub async fn put_vectors(&self, model: i64, holder: i64, made: Vec<Embedded>) -> Result<u64> {
+        self.write(move |tx| vectors::put_vectors(tx, model, holder, &made))
+            .await
+    }
+
+    pub async fn give_back(
+        &self,
+        model: i64,
+        holder: i64,
+        passages: Vec<i64>,
+        until: Timestamp,
+    ) -> Result<()> {
+        self.write(move |tx| vectors::give_back(tx, model, holder, &passages, until))
+            .await
+    }
+
+    pub async fn nearest(
+        &self,
+        query: CandidateQuery,
+        model: i64,
+        vector: Arc<[f32]>,
+    ) -> Result<Nearest> {
+        let codes = Arc::clone(&self.inner.codes);
+        self.read(move |db| nearest::nearest(db, &codes, &query, model, &vector))
+            .await
+    }
+
+    /// Nothing is missing here.
+    pub async fn vector_problem(&self) -> Result<Option<String>> {
+        Ok(None)
     }
 
     pub async fn session_lengths(&self, scope: Scope, ids: Vec<i64>) -> Result<Vec<(i64, u64)>> {
