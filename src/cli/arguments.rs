@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    config, context, forget, import, list, mcp, remember, search, serve, sessions, show, stats,
-    version,
+    backup, config, context, export, forget, import, list, mcp, remember, restore, search, serve,
+    sessions, show, stats, version,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -51,6 +51,9 @@ pub(super) enum Command {
     Sessions(sessions::Sessions),
     Forget(forget::Forget),
     Stats(stats::ShowStats),
+    Export(export::Export),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Serve(serve::Serve),
     Mcp(mcp::Mcp),
     Config(config::ShowConfig),
@@ -61,7 +64,10 @@ impl Command {
     /// What it says about the settings.
     pub(super) fn flags(&self) -> Flags {
         let (data_dir, project) = match self {
-            Self::Import(args) => (args.data_dir(), None),
+            Self::Import(args) => (args.data_dir(), args.project()),
+            Self::Export(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Backup(args) => (&args.data_dir, None),
+            Self::Restore(args) => (&args.data_dir, None),
             Self::Search(args) => (&args.data_dir, args.project.as_ref()),
             Self::Context(args) => (&args.data_dir, args.project.as_ref()),
             Self::Remember(args) => (&args.data_dir, args.project.as_ref()),

@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand, and what they share.
 //!
 //! Exit codes: 0 for success (a reader that closed the pipe included), 1 for a failure, 2 for a
-//! call that was wrong, 130 for an interrupted import, as shells report SIGINT.
+//! call that was wrong, 130 for an import or export that was interrupted, as shells report SIGINT.
 
 mod arguments;
+mod backup;
 mod config;
 mod context;
+mod export;
 mod forget;
 mod highlight;
 mod import;
@@ -14,7 +16,9 @@ mod list;
 mod mcp;
 mod output;
 mod place;
+mod progress;
 mod remember;
+mod restore;
 mod search;
 mod select;
 mod serve;
@@ -102,6 +106,9 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
         Command::Sessions(args) => sessions::run(&args, setup).await,
         Command::Stats(args) => stats::run(&args, setup).await,
         Command::Import(args) => import::run(&args, setup).await,
+        Command::Export(args) => export::run(&args, setup).await,
+        Command::Backup(args) => backup::run(&args, setup).await,
+        Command::Restore(args) => restore::run(&args, setup).await,
         Command::Config(args) => config::run(&args, &setup.config, &setup.style),
         Command::Version(args) => version::run(&args),
     }
