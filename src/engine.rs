@@ -5,6 +5,7 @@ mod forget;
 mod meters;
 mod moves;
 mod place;
+mod retention;
 mod turns;
 
 use std::sync::Arc;
@@ -21,15 +22,17 @@ use crate::recall::{self, Context, ContextRequest, Recall, RecallRequest};
 use crate::store::Store;
 use crate::text::{Analyser, one_line};
 
+use retention::Upkeep;
 use turns::Turns;
 
 pub use crate::store::NewMemory;
 pub use crate::store::postgres::predecessor;
 pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, Origin, Record, Sink};
-pub use crate::store::{Counts, Forgotten, Merged, Stats};
+pub use crate::store::{Counts, Forgotten, Group, Merged, Stats, Survey};
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
+pub use retention::Pruned;
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and
 /// a store that could not be opened, or was moved away, is tried again at the next call.
@@ -39,6 +42,7 @@ pub struct Engine {
     store: Arc<Mutex<Option<Store>>>,
     meters: Meters,
     turns: Turns,
+    upkeep: Arc<Upkeep>,
 }
 
 /// How Sage is.
@@ -70,6 +74,7 @@ impl Engine {
             store: Arc::default(),
             meters: Meters::default(),
             turns: Turns::new(),
+            upkeep: Arc::default(),
         }
     }
 
@@ -78,7 +83,7 @@ impl Engine {
         if let Some(store) = kept.as_ref().filter(|store| store.is_in_place()) {
             return Ok(store.clone());
         }
-        let config = self.config.clone();
+        let (config, upkeep) = (self.config.clone(), Arc::clone(&self.upkeep));
         // A task of its own ends even when its caller gives up: opening may take longer than a
         // probe waits, and the next one must find what this one began.
         let opening = tokio::spawn(async move {
@@ -86,6 +91,7 @@ impl Engine {
             *kept = None;
             let opened = Store::open(&config).await?;
             *kept = Some(opened.clone());
+            upkeep.opened.notify_one();
             Ok(opened)
         });
         opening.await.unwrap_or_else(|error| {

@@ -183,7 +183,8 @@ impl Cleaner {
 
 fn validate(capture: &Capture) -> Result<()> {
     let unfit = |field: &str, text: &str| {
-        if text.contains('\0') {
+        // From the others it is taken out.
+        if text.contains('\0') && !matches!(field, "key" | "tags") {
             return Some(Error::invalid(field, "a NUL character cannot be kept"));
         }
         (text.len() > NAME_BYTES_MAX).then(|| {
