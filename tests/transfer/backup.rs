@@ -63,7 +63,10 @@ fn a_backup_that_is_not_sound_leaves_the_store_alone(home: Home) {
     for (content, word) in [
         (whole.replacen("deploy", "delays", 1), "checksum"),
         (whole[..=last_line].to_owned(), "cut off"),
-        (whole[..whole.len() / 2].to_owned(), "line "),
+        (
+            whole[..whole.floor_char_boundary(whole.len() / 2)].to_owned(),
+            "line ",
+        ),
         (
             whole.replacen("\"version\":1", "\"version\":9", 1),
             "version 9",
@@ -82,12 +85,6 @@ fn a_backup_that_is_not_sound_leaves_the_store_alone(home: Home) {
         );
         same(&before, &records(&home));
     }
-    // Sound to the eye, and refused by the store in the middle: all is as before.
-    let duplicate = whole
-        .lines()
-        .find(|line| line.contains("\"key\":\"key"))
-        .unwrap();
-    assert!(duplicate.contains("memory"));
     check_store(&home);
 }
 
