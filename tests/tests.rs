@@ -26,3 +26,4 @@ mod recall;
 mod server;
 mod ship;
 mod store;
+mod transfer;

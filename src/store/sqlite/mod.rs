@@ -6,10 +6,12 @@
 //! is an immediate transaction, and `open` installs the patience to wait for it.
 
 mod candidates;
+mod export;
 mod forget;
 mod index;
 mod list;
 mod memories;
+mod merge;
 mod open;
 mod put;
 mod retention;
@@ -23,7 +25,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::page::Start;
-use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
+use super::{
+    Candidate, CandidateQuery, Candidates, Counts, Feed, Feeding, Forgotten, Merged, NewMemory,
+    Put, Record, Sink, Stats, broken_feed, refuse_to_replace,
+};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::Timestamp;
@@ -184,6 +189,12 @@ enum Failure {
     Sql(rusqlite::Error),
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Caller(error)
+    }
+}
+
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
@@ -308,6 +319,31 @@ impl Sqlite {
 
     pub async fn stats(&self, scope: Scope) -> Result<Stats> {
         self.read(move |db| stats::stats(db, &scope)).await
+    }
+
+    pub async fn export(&self, scope: Scope, sink: Sink) -> Result<()> {
+        self.read(move |db| export::export(db, &scope, &sink)).await
+    }
+
+    pub async fn merge(&self, records: Vec<Record>) -> Result<Merged> {
+        self.write(move |tx| merge::merge(tx, &records)).await
+    }
+
+    pub async fn replace(&self, mut feed: Feeding, anyway: bool) -> Result<Merged> {
+        self.write(move |tx| {
+            let held = stats::count(tx, &Scope::All)?.memories;
+            refuse_to_replace(held, anyway)?;
+            merge::clear(tx)?;
+            let mut merged = Merged::default();
+            loop {
+                match feed.blocking_recv() {
+                    Some(Feed::Records(records)) => merged.add(&merge::merge(tx, &records)?),
+                    Some(Feed::End) => return Ok(merged),
+                    None => return Err(broken_feed().into()),
+                }
+            }
+        })
+        .await
     }
 
     pub async fn checkpoint(&self) -> Result<()> {
