@@ -146,7 +146,7 @@ fn memory(number: u64) -> NewMemory {
         tags: Vec::new(),
         key: None,
         pinned: false,
-        source: "cli",
+        source: "cli".into(),
         created_at: Timestamp::UNIX_EPOCH,
         expires_at: None,
         metadata: None,

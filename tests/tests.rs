@@ -26,4 +26,5 @@ mod recall;
 mod server;
 mod ship;
 mod store;
+mod transfer;
 mod vectors;

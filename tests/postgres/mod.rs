@@ -2,5 +2,5 @@
 //! and go, and who may do what.
 
 mod faults;
-mod parity;
+pub mod parity;
 mod tls;

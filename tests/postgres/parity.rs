@@ -80,10 +80,10 @@ impl Sage {
 }
 
 /// Numbers that look like chance and are the same each time.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -123,7 +123,7 @@ const WORDS: [&str; 24] = [
 ];
 
 /// "test" is in nearly all, most words in many, and numbered ones in a few.
-fn text(dice: &mut Dice) -> String {
+pub fn text(dice: &mut Dice) -> String {
     let mut words = Vec::new();
     for _ in 0..=dice.roll(40) {
         words.push(dice.pick(&WORDS).to_owned());
@@ -137,7 +137,7 @@ fn moment(dice: &mut Dice) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + dice.roll(40) as i64 * 3_600).unwrap()
 }
 
-fn capture(dice: &mut Dice) -> Capture {
+pub fn capture(dice: &mut Dice) -> Capture {
     let project = dice.pick(&["shop", "bakery", "Quay"]);
     let kind = dice.pick(&Kind::ALL);
     let words = text(dice);

@@ -11,19 +11,12 @@ use super::list::kind_column;
 use super::memories::{name, name_column};
 use super::sessions;
 use crate::error::Error;
-use crate::memory::{Kind, MemoryId};
+use crate::memory::{Kind, MemoryId, Project};
 use crate::store::{NewMemory, Put};
 
 /// Keeps memories in order; the caller's transaction makes it all or nothing.
 pub(super) async fn put(db: &Db, memories: &[NewMemory]) -> Outcome<Vec<Put>> {
-    let mut batch = Batch {
-        db,
-        changes: Changes::default(),
-        projects: HashMap::new(),
-        directories: HashMap::new(),
-        sessions: HashMap::new(),
-        numbers: Vec::new(),
-    };
+    let mut batch = Batch::new(db);
     let mut outcomes = Vec::with_capacity(memories.len());
     for (index, new) in memories.iter().enumerate() {
         let left = memories.len() - index;
@@ -34,9 +27,9 @@ pub(super) async fn put(db: &Db, memories: &[NewMemory]) -> Outcome<Vec<Put>> {
 }
 
 /// What a transaction has learned, so that it asks once.
-struct Batch<'a> {
-    db: &'a Db,
-    changes: Changes<'a>,
+pub(super) struct Batch<'a> {
+    pub db: &'a Db,
+    pub changes: Changes<'a>,
     projects: HashMap<&'a str, i64>,
     directories: HashMap<&'a str, i64>,
     sessions: HashMap<(&'a str, i64), i64>,
@@ -45,18 +38,18 @@ struct Batch<'a> {
 }
 
 /// A memory that is there already.
-struct Known {
-    name: MemoryId,
-    standing: Standing,
-    key: Option<String>,
+pub(super) struct Known {
+    pub name: MemoryId,
+    pub standing: Standing,
+    pub key: Option<String>,
     content_bytes: usize,
-    live: bool,
+    pub live: bool,
 }
 
-const KNOWN: &str = "id, project_id, kind, session_id, position, created_ms, expires_ms,
+pub(super) const KNOWN: &str = "id, project_id, kind, session_id, position, created_ms, expires_ms,
                      name, key, octet_length(content), superseded_by IS NULL";
 
-fn known(row: &Row) -> Outcome<Known> {
+pub(super) fn known(row: &Row) -> Outcome<Known> {
     let content_bytes: i32 = row.try_get(9)?;
     Ok(Known {
         standing: Standing::read(row)?,
@@ -68,6 +61,17 @@ fn known(row: &Row) -> Outcome<Known> {
 }
 
 impl<'a> Batch<'a> {
+    pub fn new(db: &'a Db) -> Self {
+        Self {
+            db,
+            changes: Changes::default(),
+            projects: HashMap::new(),
+            directories: HashMap::new(),
+            sessions: HashMap::new(),
+            numbers: Vec::new(),
+        }
+    }
+
     /// Keeps one; so many are left with it.
     async fn put_one(&mut self, new: &'a NewMemory, left: usize) -> Outcome<Put> {
         if let Some(event) = &new.event
@@ -75,7 +79,7 @@ impl<'a> Batch<'a> {
         {
             return Ok(outcome);
         }
-        let project = self.project(new).await?;
+        let project = self.project(&new.project).await?;
         self.learn_directory(new, project).await?;
         let mut replaced = self.replaced_by_name(project, new).await?;
         let session = self.session(new, project).await?;
@@ -130,12 +134,12 @@ impl<'a> Batch<'a> {
         Ok(Some(Put::Known(known.name)))
     }
 
-    async fn project(&mut self, new: &'a NewMemory) -> Outcome<i64> {
-        let key = new.project.key.as_str();
+    pub async fn project(&mut self, project: &'a Project) -> Outcome<i64> {
+        let key = project.key.as_str();
         if let Some(id) = self.projects.get(key) {
             return Ok(*id);
         }
-        let id = sessions::make_project(self.db, &new.project).await?;
+        let id = sessions::make_project(self.db, project).await?;
         self.projects.insert(key, id);
         Ok(id)
     }
@@ -149,7 +153,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    async fn session(&mut self, new: &'a NewMemory, project: i64) -> Outcome<Option<i64>> {
+    pub async fn session(&mut self, new: &'a NewMemory, project: i64) -> Outcome<Option<i64>> {
         let Some(client_id) = new.session.as_deref() else {
             return Ok(None);
         };
@@ -162,7 +166,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The same words by another event: whoever forgets them means that one too.
-    async fn remember_event(&self, same: &Known, new: &NewMemory) -> Outcome<()> {
+    pub async fn remember_event(&self, same: &Known, new: &NewMemory) -> Outcome<()> {
         if let Some(event) = &new.event {
             self.db
                 .run(
@@ -175,7 +179,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The same words: of a turn in the same conversation, of a note anywhere in the project.
-    async fn same_content(
+    pub async fn same_content(
         &self,
         project: i64,
         session: Option<i64>,
@@ -206,7 +210,7 @@ impl<'a> Batch<'a> {
         row.as_ref().map(known).transpose()
     }
 
-    async fn holder_of_key(&self, project: i64, new: &NewMemory) -> Outcome<Option<Known>> {
+    pub async fn holder_of_key(&self, project: i64, new: &NewMemory) -> Outcome<Option<Known>> {
         let Some(key) = &new.key else { return Ok(None) };
         let sql = format!(
             "SELECT {KNOWN} FROM memory
@@ -237,7 +241,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The same turn came again: more words replace fewer, in place.
-    async fn keep_the_fuller(&mut self, known: Known, new: &'a NewMemory) -> Outcome<Put> {
+    pub async fn keep_the_fuller(&mut self, known: Known, new: &'a NewMemory) -> Outcome<Put> {
         if !known.live || new.content.text.len() <= known.content_bytes {
             return Ok(Put::Known(known.name));
         }
@@ -289,7 +293,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    async fn insert_tags(&self, memory: i64, tags: &[String]) -> Outcome<u64> {
+    pub async fn insert_tags(&self, memory: i64, tags: &[String]) -> Outcome<u64> {
         if tags.is_empty() {
             return Ok(0);
         }

@@ -7,10 +7,12 @@
 
 mod candidates;
 mod codes;
+mod export;
 mod forget;
 mod index;
 mod list;
 mod memories;
+mod merge;
 mod nearest;
 mod open;
 mod put;
@@ -27,8 +29,8 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::page::Start;
 use super::{
-    Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Forgotten, Model, Nearest,
-    NewMemory, Put, Stats,
+    Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Feed, Feeding, Forgotten,
+    Merged, Model, Nearest, NewMemory, Put, Record, Sink, Stats, broken_feed, refuse_to_replace,
 };
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
@@ -190,6 +192,12 @@ fn had_a_result<T>(value: Option<T>) -> Result<T> {
 enum Failure {
     Caller(Error),
     Sql(rusqlite::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Caller(error)
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -372,6 +380,31 @@ impl Sqlite {
 
     pub async fn stats(&self, scope: Scope) -> Result<Stats> {
         self.read(move |db| stats::stats(db, &scope)).await
+    }
+
+    pub async fn export(&self, scope: Scope, sink: Sink) -> Result<()> {
+        self.read(move |db| export::export(db, &scope, &sink)).await
+    }
+
+    pub async fn merge(&self, records: Vec<Record>) -> Result<Merged> {
+        self.write(move |tx| merge::merge(tx, &records)).await
+    }
+
+    pub async fn replace(&self, mut feed: Feeding, anyway: bool) -> Result<Merged> {
+        self.write(move |tx| {
+            let held = stats::count(tx, &Scope::All)?.memories;
+            refuse_to_replace(held, anyway)?;
+            merge::clear(tx)?;
+            let mut merged = Merged::default();
+            loop {
+                match feed.blocking_recv() {
+                    Some(Feed::Records(records)) => merged.add(&merge::merge(tx, &records)?),
+                    Some(Feed::End) => return Ok(merged),
+                    None => return Err(broken_feed().into()),
+                }
+            }
+        })
+        .await
     }
 
     pub async fn checkpoint(&self) -> Result<()> {
