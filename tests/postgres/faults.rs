@@ -18,7 +18,7 @@ fn a_server_waits_for_its_database_and_outlives_it() {
     on_postgres(
         "a_server_waits_for_its_database_and_outlives_it",
         |database| {
-            let mut cluster = database.cluster.another();
+            let cluster = database.cluster.another();
             cluster.order("stop");
             let home = Home::new();
             let url = cluster.url("postgres");

@@ -2,5 +2,7 @@
 //! and go, and who may do what.
 
 mod faults;
+mod load;
+mod outages;
 mod parity;
 mod tls;

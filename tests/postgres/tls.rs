@@ -1,8 +1,9 @@
 //! What each `sslmode` asks of a server's certificate.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 
-use crate::harness::{Home, clusters, finish, skipped};
+use crate::harness::{Cluster, Home, Setup, clusters, finish, skipped};
 
 #[test]
 fn every_mode_asks_what_it_says() {
@@ -12,7 +13,12 @@ fn every_mode_asks_what_it_says() {
         .local_addr()
         .unwrap()
         .port();
-    let Some(cluster) = clusters().iter().find_map(|cluster| cluster.with_tls(port)) else {
+    let setup = Setup {
+        tls_port: Some(port),
+        ..Setup::default()
+    };
+    let started = |cluster: &Arc<Cluster>| cluster.another_with(setup);
+    let Some(cluster) = clusters().iter().find_map(started) else {
         return skipped(test, "no PostgreSQL with TLS, or no openssl, is installed");
     };
     let home = Home::new();
