@@ -20,6 +20,7 @@ mod memories;
 mod open;
 mod postings;
 mod put;
+mod rows;
 mod sessions;
 mod stats;
 mod taking;
