@@ -52,12 +52,10 @@ struct Row {
 fn main() -> ExitCode {
     let options: Options = argh::from_env();
     match run(&options) {
-        Ok(rows) if options.json => {
-            println!("{}", as_json(&rows));
-            ExitCode::SUCCESS
-        }
         Ok(rows) => {
-            print_table(&rows);
+            if options.json {
+                println!("{}", as_json(&rows));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -86,17 +84,17 @@ fn run(options: &Options) -> Result<Vec<Row>, String> {
         let readings = measure::measure(&server, length)?;
         drop(server);
         let (memories, passages, store_bytes) = loader.size()?;
-        eprintln!(
-            "scale: {passages} passages measured, load average {}",
-            load_average()
-        );
-        rows.push(Row {
+        let row = Row {
             passages,
             memories,
             loaded_a_second,
             readings,
             store_bytes,
-        });
+        };
+        if !options.json {
+            print_row(&row);
+        }
+        rows.push(row);
     }
     Ok(rows)
 }
@@ -117,26 +115,26 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn print_table(rows: &[Row]) {
-    println!("times in milliseconds, p50 / p99");
-    for row in rows {
+/// One after the other: the larger ones take long.
+fn print_row(row: &Row) {
+    println!(
+        "{} passages of {} memories; loaded at {:.0} passages a second; store {:.0} MB, server {:.1} MB; \
+         load average {}; milliseconds, p50 / p99:",
+        row.passages,
+        row.memories,
+        row.loaded_a_second,
+        megabytes(row.store_bytes),
+        megabytes(row.readings.resident_bytes),
+        load_average(),
+    );
+    for (name, times) in row.readings.all() {
         println!(
-            "\n{} passages of {} memories; loaded at {:.0} passages a second; store {:.0} MB, server {:.1} MB",
-            row.passages,
-            row.memories,
-            row.loaded_a_second,
-            megabytes(row.store_bytes),
-            megabytes(row.readings.resident_bytes),
+            "  {name:<24} {:>8.2} / {:>8.2}   {:>7} calls, {:.0} a second",
+            times.percentile(50),
+            times.percentile(99),
+            times.count(),
+            times.rate()
         );
-        for (name, times) in row.readings.all() {
-            println!(
-                "  {name:<24} {:>8.2} / {:>8.2}   {:>7} calls, {:.0} a second",
-                times.percentile(50),
-                times.percentile(99),
-                times.count(),
-                times.rate()
-            );
-        }
     }
 }
 

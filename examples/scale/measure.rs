@@ -105,8 +105,9 @@ fn repeat(length: Duration, mut call: impl FnMut() -> Result<(), String>) -> Res
 }
 
 fn recall(wire: &mut Wire, query: &str) -> Result<(), String> {
-    let body = json!({"query": query, "project": PROJECT, "limit": 10});
-    wire.post("/api/search", &body)
+    let mut target = form_urlencoded::Serializer::new("/api/search?".to_owned());
+    let pairs = [("query", query), ("project", PROJECT), ("limit", "10")];
+    wire.ask("GET", &target.extend_pairs(pairs).finish(), "")
 }
 
 /// Saves turns that nobody saved before.
@@ -129,7 +130,7 @@ impl Writer {
         self.turns += 1;
         let turn: Value = json!({"project": PROJECT, "session": self.session, "event": self.turns.to_string(),
             "prompt": self.words.text(5, 20), "reply": self.words.text(20, 70)});
-        wire.post("/api/memories", &turn)
+        wire.ask("POST", "/api/memories", &turn.to_string())
     }
 }
 

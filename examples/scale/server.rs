@@ -5,8 +5,6 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
-
 /// Killed when it is dropped: nothing of it is needed any more.
 pub struct Server {
     child: Child,
@@ -66,11 +64,10 @@ impl Drop for Server {
 pub struct Wire(BufReader<TcpStream>);
 
 impl Wire {
-    /// Posts a request and reads the whole answer, which must be a success.
-    pub fn post(&mut self, target: &str, body: &Value) -> Result<(), String> {
-        let body = body.to_string();
+    /// Sends a request and reads the whole answer, which must be a success.
+    pub fn ask(&mut self, method: &str, target: &str, body: &str) -> Result<(), String> {
         let request = format!(
-            "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );

@@ -28,7 +28,8 @@ if [ -n "$TLS_PORT" ]; then
             -CAcreateserial -days 2 -extfile names -out server.pem
     } >>"$dir/log" 2>&1 || { echo none; exit; }
     chmod 600 server.key
-    printf 'local all all trust\nhostssl all all 127.0.0.1/32 trust\n' >"$data/pg_hba.conf"
+    printf '%s\n' 'local all all trust' 'hostssl all clerk 127.0.0.1/32 scram-sha-256' \
+        'hostssl all all 127.0.0.1/32 trust' >"$data/pg_hba.conf"
     options="$options -c listen_addresses=127.0.0.1 -p $port -c ssl=on
         -c ssl_cert_file=$dir/server.pem -c ssl_key_file=$dir/server.key"
 fi

@@ -5,4 +5,5 @@ mod faults;
 mod load;
 mod outages;
 mod parity;
+mod several;
 mod tls;
