@@ -17,6 +17,7 @@ pub struct Cluster {
     pub version: String,
     /// The folder of its socket, and of its data.
     pub folder: PathBuf,
+    port: u16,
     bin: PathBuf,
     talk: Mutex<Talk>,
     watch: Child,
@@ -100,6 +101,7 @@ impl Cluster {
         assert!(!folder.is_empty(), "{} did not start", bin.display());
         Some(Self {
             version: version(bin),
+            port: setup.tls_port.unwrap_or(5432),
             folder: PathBuf::from(folder.trim()),
             bin: bin.to_owned(),
             talk: Mutex::new(Talk {
@@ -146,6 +148,7 @@ impl Cluster {
             .args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"])
             .args(["-U", "sage", "-d", database, "-c", sql, "-h"])
             .arg(&self.folder)
+            .args(["-p", &self.port.to_string()])
             .output()
             .unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr);
