@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    config, context, forget, import, list, mcp, remember, search, serve, sessions, show, stats,
-    version,
+    config, context, forget, import, list, mcp, prune, remember, search, serve, sessions, show,
+    stats, version,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -50,6 +50,7 @@ pub(super) enum Command {
     List(list::List),
     Sessions(sessions::Sessions),
     Forget(forget::Forget),
+    Prune(prune::Prune),
     Stats(stats::ShowStats),
     Serve(serve::Serve),
     Mcp(mcp::Mcp),
@@ -69,6 +70,7 @@ impl Command {
             Self::List(args) => (&args.data_dir, args.project.as_ref()),
             Self::Sessions(args) => (&args.data_dir, args.project.as_ref()),
             Self::Forget(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Prune(args) => (&args.data_dir, args.project.as_ref()),
             Self::Stats(args) => (&args.data_dir, args.project.as_ref()),
             Self::Serve(args) => (&args.data_dir, args.project.as_ref()),
             Self::Mcp(args) => (&args.data_dir, args.project.as_ref()),

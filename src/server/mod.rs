@@ -136,7 +136,7 @@ pub async fn run(
         .map(|listener| tokio::spawn(accept(Arc::clone(&server), listener, stopped.clone())))
         .collect();
     let resting = Arc::clone(&server);
-    tokio::spawn(async move { rest_after(&resting.work).await });
+    tokio::spawn(async move { rest_after(&resting).await });
     let signal = signals.next().await;
     let fields = [("signal", json!(signal))];
     server.log.event(LogLevel::Info, "stopping", &fields);

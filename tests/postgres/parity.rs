@@ -458,7 +458,7 @@ fn common_words_rank_alike_in_a_store_of_some_size() {
 fn common_words_rank_alike_in_a_hundred_thousand_passages() {
     let test = "common_words_rank_alike_in_a_hundred_thousand_passages";
     match clusters().first() {
-        Some(cluster) => alike_when_large(&Database::new(cluster), 110_000),
+        Some(cluster) => alike_when_large(&Database::new(cluster), 125_000),
         None => skipped(test, NO_POSTGRES),
     }
 }
