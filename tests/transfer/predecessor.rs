@@ -53,7 +53,7 @@ fn import(home: &Home, database: &Database) -> Value {
 fn its_turns_come_over_once() {
     on_predecessors("its_turns_come_over_once", |database| {
         database.cluster.sql(&database.name, TABLES);
-        for home in [Home::new(), Home::on(Database::new(database.cluster))] {
+        for home in [Home::new(), Home::on(Database::new(&database.cluster))] {
             let first = import(&home, database);
             assert_eq!(first["turns"]["stored"], 502, "{first}");
             assert_eq!(first["turns"]["refused"][0]["count"], 1, "{first}");

@@ -1,25 +1,25 @@
 //! PostgreSQL with the extension.
 
+use std::cell::Cell;
+
 use serde_json::json;
 
 use super::{OTHERS, all_made, found, remember, serve, vectors};
-use crate::harness::{Cluster, Database, Embedder, Home, clusters, skipped};
+use crate::harness::{Embedder, Home, clusters, on_postgres, skipped};
 
 const WANTED: &str = "The blue car is broken since Monday";
 
 /// Runs a test on each server that offers pgvector; says so where there is none.
-fn with_pgvector(test: &str, body: impl Fn(&'static Cluster)) {
-    let offers = |cluster: &&Cluster| {
-        let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'";
-        cluster.sql("postgres", sql) == "1"
-    };
-    let mut count = 0;
-    for cluster in clusters().iter().filter(offers) {
-        println!("on PostgreSQL {}", cluster.version);
-        body(cluster);
-        count += 1;
-    }
-    if count == 0 {
+fn with_pgvector(test: &str, body: impl Fn(Home)) {
+    let count = Cell::new(0);
+    on_postgres(test, |database| {
+        let offers = "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'";
+        if database.sql(offers) == "1" {
+            count.set(count.get() + 1);
+            body(Home::on(database));
+        }
+    });
+    if count.get() == 0 && !clusters().is_empty() {
         skipped(
             test,
             "no PostgreSQL with pgvector is installed; SAGE_TEST_POSTGRES may name one",
@@ -29,8 +29,7 @@ fn with_pgvector(test: &str, body: impl Fn(&'static Cluster)) {
 
 #[test]
 fn any_dimension_has_an_index() {
-    with_pgvector("vectors::pgvector::any_dimension_has_an_index", |cluster| {
-        let home = Home::on(Database::new(cluster));
+    with_pgvector("vectors::pgvector::any_dimension_has_an_index", |home| {
         let database = home.postgres().unwrap();
         let embedder = Embedder::start(4_096);
         let server = serve(&home, &embedder, &[]);
@@ -51,8 +50,7 @@ fn any_dimension_has_an_index() {
 #[test]
 fn without_the_right_to_make_it_all_works_and_it_is_noticed_later() {
     let test = "vectors::pgvector::without_the_right_to_make_it_all_works_and_it_is_noticed_later";
-    with_pgvector(test, |cluster| {
-        let home = Home::on(Database::new(cluster));
+    with_pgvector(test, |home| {
         let database = home.postgres().unwrap();
         let role = format!("plain_{}", database.name);
         database.sql(&format!(
@@ -81,8 +79,7 @@ fn without_the_right_to_make_it_all_works_and_it_is_noticed_later() {
 #[test]
 fn a_large_project_is_searched_by_the_index() {
     let test = "vectors::pgvector::a_large_project_is_searched_by_the_index";
-    with_pgvector(test, |cluster| {
-        let home = Home::on(Database::new(cluster));
+    with_pgvector(test, |home| {
         let database = home.postgres().unwrap();
         let embedder = Embedder::start(128);
         let server = serve(&home, &embedder, &[]);

@@ -115,7 +115,9 @@ fn parse(variable: &str, url: &str, mut ca_file: Option<PathBuf>, schema: &str) 
             "sslmode" => mode = value.into_owned(),
             "sslrootcert" if value == "system" => ca_file = None,
             "sslrootcert" => ca_file = Some(PathBuf::from(value.into_owned())),
-            _ => rest.push(pair),
+            // The library splits the names of hosts, but not what is given as an option.
+            "host" => rest.push(pair.replace("%2C", ",").replace(',', "&host=")),
+            _ => rest.push(pair.to_owned()),
         }
     }
     let (ssl_mode, trust) = match mode.as_str() {
@@ -263,6 +265,10 @@ mod tests {
                 "/run/pg/x schema sage",
             ),
             ("postgres://u@%2Frun%2Fpg/x", "/run/pg/x schema sage"),
+            (
+                "postgres:///x?host=/run/a,%2Frun%2Fb%2Cdb&port=1,2,3&user=u",
+                "/run/a:1,/run/b:2,db:3/x schema sage",
+            ),
             ("postgres://u:hunter2@db", "db/u schema sage"),
             ("postgres://u:a?hunter2&sslmode=b@db/x", "db/x schema sage"),
         ] {
