@@ -7,8 +7,10 @@ mod moves;
 mod place;
 mod retention;
 mod turns;
+mod vectors;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -24,7 +26,9 @@ use crate::text::{Analyser, one_line};
 
 use retention::Upkeep;
 use turns::Turns;
+use vectors::Vectors;
 
+pub use crate::models::{Circuit, EmbedHealth};
 pub use crate::store::NewMemory;
 pub use crate::store::postgres::predecessor;
 pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, Origin, Record, Sink};
@@ -33,6 +37,7 @@ pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
 pub use retention::Pruned;
+pub use vectors::VectorStatus;
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and
 /// a store that could not be opened, or was moved away, is tried again at the next call.
@@ -43,6 +48,7 @@ pub struct Engine {
     meters: Meters,
     turns: Turns,
     upkeep: Arc<Upkeep>,
+    vectors: Vectors,
 }
 
 /// How Sage is.
@@ -61,6 +67,13 @@ pub struct Status {
 /// The most items on a page of a list.
 pub const PAGE_MAX: usize = 500;
 
+/// How long a search waits for the vector of its query: a person or a model waits, and services
+/// answer in 50 to 500 ms.
+const SEARCH_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The same for a context, which a hook puts before a prompt within 250 ms.
+const CONTEXT_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Characters of a session's name.
 const TITLE_CHARS_MAX: usize = 200;
 
@@ -75,6 +88,7 @@ impl Engine {
             meters: Meters::default(),
             turns: Turns::new(),
             upkeep: Arc::default(),
+            vectors: Vectors::default(),
         }
     }
 
@@ -183,10 +197,18 @@ impl Engine {
         };
         let (analyser, now) = (&self.analyser, Timestamp::now());
         let found = self.with_store(async |store: Store| {
+            // Whoever waits for a model takes nobody's turn.
+            let asked = self.semantic(&store, &request.query, SEARCH_PATIENCE).await;
             let _turn = self.turns.take().await?;
-            recall::recall(&store, analyser, &request, now).await
+            let mut found = recall::recall(&store, analyser, &request, asked.0, now).await?;
+            found.degraded = found.degraded.or(asked.1);
+            Ok(found)
         });
-        self.meters.recall.time(found).await
+        let found = self.meters.recall.time(found).await?;
+        self.meters
+            .degraded
+            .add(u64::from(found.degraded.is_some()));
+        Ok(found)
     }
 
     /// Finds memories and renders them for a model.
@@ -198,10 +220,17 @@ impl Engine {
         };
         let (analyser, now) = (&self.analyser, Timestamp::now());
         let packed = self.with_store(async |store: Store| {
+            let asked = (self.semantic(&store, &request.query, CONTEXT_PATIENCE)).await;
             let _turn = self.turns.take().await?;
-            recall::context(&store, analyser, &request, now).await
+            let mut packed = recall::context(&store, analyser, &request, asked.0, now).await?;
+            packed.degraded = packed.degraded.or(asked.1);
+            Ok(packed)
         });
-        self.meters.context.time(packed).await
+        let packed = self.meters.context.time(packed).await?;
+        self.meters
+            .degraded
+            .add(u64::from(packed.degraded.is_some()));
+        Ok(packed)
     }
 
     /// How many recalls and contexts are being computed, and how many wait for their turn.
@@ -360,7 +389,10 @@ impl Engine {
     /// Writes the log back into the store and closes it.
     pub async fn close(&self) -> Result<()> {
         match self.store.lock().await.take() {
-            Some(store) => store.checkpoint().await,
+            Some(store) => {
+                self.give_claim_back(&store).await?;
+                store.checkpoint().await
+            }
             None => Ok(()),
         }
     }
@@ -398,7 +430,6 @@ fn page_limit(limit: usize) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::time::Duration;
 
     use tokio::time::timeout;
 

@@ -6,12 +6,15 @@ pub mod error;
 
 mod allocator;
 mod blocking;
+mod breaker;
+mod tls;
 
 pub mod config;
 
 pub mod memory;
 pub mod text;
 
+pub mod models;
 pub mod store;
 
 pub mod capture;

@@ -27,3 +27,4 @@ mod server;
 mod ship;
 mod store;
 mod transfer;
+mod vectors;

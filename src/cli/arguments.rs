@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    backup, config, context, export, forget, import, list, mcp, prune, remember, restore, search,
-    serve, sessions, show, stats, version,
+    backup, config, context, export, forget, import, list, mcp, prune, reindex, remember, restore,
+    search, serve, sessions, show, stats, version,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ pub(super) enum Parsed {
     example = "sage import claude-code ~/.claude/projects",
     example = "sage search how did we fix the login timeout",
     note = "`sage COMMAND --help` explains a command, with examples.",
-    note = "Nothing leaves this machine. `sage config` shows where memories are kept."
+    note = "Nothing leaves this machine unless a setting says so. `sage config` shows where memories are kept."
 )]
 struct Sage {
     /// print the version
@@ -57,6 +57,7 @@ pub(super) enum Command {
     Restore(restore::Restore),
     Serve(serve::Serve),
     Mcp(mcp::Mcp),
+    Reindex(reindex::Reindex),
     Config(config::ShowConfig),
     Version(version::Version),
 }
@@ -80,6 +81,7 @@ impl Command {
             Self::Stats(args) => (&args.data_dir, args.project.as_ref()),
             Self::Serve(args) => (&args.data_dir, args.project.as_ref()),
             Self::Mcp(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Reindex(args) => (&args.data_dir, None),
             Self::Config(args) => return args.flags(),
             Self::Version(_) => (&None, None),
         };

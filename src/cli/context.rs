@@ -4,7 +4,7 @@ use argh::FromArgs;
 use serde::Serialize;
 
 use super::json::ScopeJson;
-use super::search::{HitJson, advice};
+use super::search::{HitJson, advice, tell_degraded};
 use super::select::{self, FilterWords};
 use super::{Outcome, Setup, output};
 use crate::config::CONTEXT_TOKENS_RANGE;
@@ -52,7 +52,7 @@ pub(super) struct Context {
     /// from all projects
     #[argh(switch)]
     all: bool,
-    /// print JSON: scope, text, tokens, hits, silence
+    /// print JSON: scope, text, tokens, hits, silence, degraded
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store
@@ -90,10 +90,12 @@ pub(super) async fn run(args: &Context, setup: &Setup) -> Result<Outcome> {
             tokens: context.tokens,
             hits: context.hits.iter().map(HitJson::new).collect(),
             silence: context.silence.map(Silence::reason),
+            degraded: context.degraded.as_deref(),
         })?;
         return Ok(Outcome::Done);
     }
     reach.tell();
+    tell_degraded(context.degraded.as_deref());
     if let Some(silence) = context.silence {
         output::note(silence.reason());
         output::note(&advice(silence, &reach, &request.filter, setup).await?);
@@ -114,4 +116,6 @@ struct ContextJson<'a> {
     hits: Vec<HitJson<'a>>,
     /// Why it is empty, as a sentence.
     silence: Option<&'static str>,
+    /// Why vectors had no part in it, where they should have; else null.
+    degraded: Option<&'a str>,
 }

@@ -29,6 +29,9 @@ pub(super) struct Mcp {
 
 pub(super) async fn run(setup: &Setup) -> Result<Outcome> {
     let hints = place::hints(&setup.config, &variable);
+    // The store is not touched before the client asks for something.
+    let worker = Arc::clone(&setup.engine);
+    tokio::spawn(async move { worker.keep_making_vectors(false).await });
     let engine = Arc::clone(&setup.engine);
     crate::mcp::stdio::serve(engine, hints, setup.config.context_tokens).await?;
     Ok(Outcome::Done)

@@ -20,6 +20,7 @@ mod output;
 mod place;
 mod progress;
 mod prune;
+mod reindex;
 mod remember;
 mod restore;
 mod search;
@@ -100,6 +101,7 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
     match command {
         Command::Serve(_) => serve::run(setup).await,
         Command::Mcp(_) => mcp::run(setup).await,
+        Command::Reindex(args) => reindex::run(&args, setup).await,
         Command::Search(args) => search::run(&args, setup).await,
         Command::Context(args) => context::run(&args, setup).await,
         Command::Remember(args) => remember::run(&args, setup).await,

@@ -53,7 +53,7 @@ pub(super) struct Search {
     /// in all projects
     #[argh(switch)]
     all: bool,
-    /// print JSON: scope, hits (score, extract, and the memory), more, silence
+    /// print JSON: scope, hits (score, extract, and the memory), more, silence, degraded
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store
@@ -94,6 +94,7 @@ pub(super) async fn run(args: &Search, setup: &Setup) -> Result<Outcome> {
         .map(|hit| render(hit, &request.query, &setup.style))
         .collect();
     output::print(&text)?;
+    tell_degraded(recall.degraded.as_deref());
     if let Some(silence) = recall.silence {
         output::note(silence.reason());
         output::note(&advice(silence, &reach, &request.filter, setup).await?);
@@ -101,6 +102,13 @@ pub(super) async fn run(args: &Search, setup: &Setup) -> Result<Outcome> {
         output::note(&format!("there is more; --limit goes up to {HITS_MAX}"));
     }
     Ok(Outcome::Done)
+}
+
+/// Says what the answer had to do without.
+pub(super) fn tell_degraded(degraded: Option<&str>) {
+    if let Some(reason) = degraded {
+        output::note(&format!("searched by words alone: {reason}"));
+    }
 }
 
 /// What to try when nothing was found, as a sentence.
@@ -155,6 +163,8 @@ struct SearchJson<'a> {
     more: bool,
     /// Why there are no hits, as a sentence; null where there are some.
     silence: Option<&'static str>,
+    /// Why vectors had no part in it, where they should have; else null.
+    degraded: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -184,6 +194,7 @@ impl<'a> SearchJson<'a> {
             hits: recall.hits.iter().map(HitJson::new).collect(),
             more: recall.more,
             silence: recall.silence.map(Silence::reason),
+            degraded: recall.degraded.as_deref(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! function, so that tests hand in a map and nothing reads the process's own behind our back.
 
 mod database;
+mod embed;
 mod server;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 pub use database::{DatabaseConfig, read_secret};
+pub use embed::{DIMENSION_MAX, EmbedConfig};
 pub use server::{Address, LogFormat, LogLevel, ServerConfig, TOKEN_CHARS_MIN};
 
 /// The values that the program runs with.
@@ -21,6 +23,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the shared store is, where there is one.
     pub database: DatabaseConfig,
+    /// What makes vectors, where something does.
+    pub embed: EmbedConfig,
     /// The project that every call is about, whatever the directory.
     pub project: Option<String>,
     /// Whether secrets are taken out before anything is stored.
@@ -132,6 +136,69 @@ pub const SETTINGS: &[Setting] = &[
         flag: None,
         default: "1000",
         meaning: "The budget of a context when the caller names none, in tokens.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_PROVIDER",
+        flag: None,
+        default: "none",
+        meaning: "A service known by name, siliconflow, with its key in SILICONFLOW_API_KEY.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_EMBED_URL",
+        flag: None,
+        default: "none, no semantic search by a model",
+        meaning: "A service that makes vectors, as OpenAI's does: https://HOST/v1. Text goes there.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_EMBED_MODEL",
+        flag: None,
+        default: "none",
+        meaning: "The name of the model that makes vectors.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_EMBED_KEY",
+        flag: None,
+        default: "none",
+        meaning: "The key of that service.",
+        secret: true,
+    },
+    Setting {
+        variable: "SAGE_EMBED_KEY_FILE",
+        flag: None,
+        default: "none",
+        meaning: "A file that holds the key.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_EMBED_DIMS",
+        flag: None,
+        default: "what the model gives",
+        meaning: "How many numbers a vector has, asked of the service.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_EMBED_TIMEOUT",
+        flag: None,
+        default: "30000",
+        meaning: "How long a request for vectors may take, in milliseconds.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_EMBED_CA_FILE",
+        flag: None,
+        default: "none, public authorities",
+        meaning: "A file with the certificates that vouch for the service, in PEM.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_EMBED_DAILY_TOKENS",
+        flag: None,
+        default: "no limit",
+        meaning: "How many tokens a process may send to be embedded on one day (UTC).",
         secret: false,
     },
     Setting {
@@ -247,6 +314,7 @@ impl Config {
         let config = Self {
             data_dir: data_dir(flags, &mut reader)?,
             database: DatabaseConfig::load(&mut reader)?,
+            embed: EmbedConfig::load(&mut reader)?,
             project: project(flags, &mut reader)?,
             redact: reader.switch("SAGE_REDACT", true)?,
             context_tokens: reader
@@ -272,6 +340,7 @@ impl Config {
                     "SAGE_REDACT" => switch_word(self.redact).to_owned(),
                     "SAGE_CONTEXT_TOKENS" => self.context_tokens.to_string(),
                     variable => (self.database.value(variable))
+                        .or_else(|| self.embed.value(variable))
                         .unwrap_or_else(|| self.server.value(variable)),
                 };
                 (setting, mask(setting, value), self.origin(setting.variable))

@@ -22,6 +22,7 @@ impl Engine {
         let all = self.meters.capture.time(self.keep(captures)).await?;
         all.iter()
             .for_each(|captured| self.meters.captured(captured));
+        self.vectors.wake();
         Ok(all)
     }
 

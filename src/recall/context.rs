@@ -39,6 +39,7 @@ pub(super) fn pack(
             tokens: 0,
             hits: packed,
             silence,
+            degraded: None,
         };
     }
     Context {
@@ -46,6 +47,7 @@ pub(super) fn pack(
         text: [head.as_str(), &body, BLOCK_END].concat(),
         hits: packed,
         silence: None,
+        degraded: None,
     }
 }
 

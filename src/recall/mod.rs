@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, Scope, Timestamp};
-use crate::store::{Candidate, CandidateQuery, Store};
+use crate::store::{Candidate, CandidateQuery, Nearest, Store};
 use crate::text::Analyser;
 
 /// What to look for.
@@ -44,6 +44,8 @@ pub struct Recall {
     pub more: bool,
     /// Why nothing was found, when nothing was; `None` behind the last page.
     pub silence: Option<Silence>,
+    /// What had to be done without, and why, if something had.
+    pub degraded: Option<String>,
 }
 
 /// Why a recall returned nothing.
@@ -115,6 +117,17 @@ pub struct Context {
     pub hits: Vec<Hit>,
     /// Why it is empty, when it is.
     pub silence: Option<Silence>,
+    /// What had to be done without, and why, if something had.
+    pub degraded: Option<String>,
+}
+
+/// The query as a model sees it.
+#[derive(Debug, Clone)]
+pub struct Semantic {
+    /// The store's own number of the model.
+    pub model: i64,
+    /// The query's vector.
+    pub vector: Arc<[f32]>,
 }
 
 /// Of a longer query, a pasted log for instance, only the first part is looked at.
@@ -138,6 +151,7 @@ pub async fn recall(
     store: &Store,
     analyser: &Arc<Analyser>,
     request: &RecallRequest,
+    semantic: Option<Semantic>,
     now: Timestamp,
 ) -> Result<Recall> {
     if request.limit == 0 || request.limit > HITS_MAX {
@@ -149,7 +163,7 @@ pub async fn recall(
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
     let query = candidate_query(&request.query, scope, filter, analyser, now).await?;
     let terms = query.terms.clone();
-    let found = find(store, query, request.offset, request.limit).await?;
+    let found = find(store, query, semantic, request.offset, request.limit).await?;
     let analyser = Arc::clone(analyser);
     blocking(move || Ok(with_extracts(found, terms, &analyser))).await
 }
@@ -159,26 +173,47 @@ pub async fn context(
     store: &Store,
     analyser: &Arc<Analyser>,
     request: &ContextRequest,
+    semantic: Option<Semantic>,
     now: Timestamp,
 ) -> Result<Context> {
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
     let query = candidate_query(&request.query, scope.clone(), filter, analyser, now).await?;
-    let found = find(store, query, 0, CONTEXT_HITS_MAX).await?;
+    let found = find(store, query, semantic, 0, CONTEXT_HITS_MAX).await?;
     let tokens_max = request.tokens_max;
-    blocking(move || Ok(context::pack(found.hits, &scope, tokens_max, found.silence))).await
+    let degraded = found.degraded;
+    let packing = move || Ok(context::pack(found.hits, &scope, tokens_max, found.silence));
+    let packed = blocking(packing).await?;
+    Ok(Context { degraded, ..packed })
 }
 
 /// What both share: the hits, without extracts.
-async fn find(store: &Store, query: CandidateQuery, offset: usize, limit: usize) -> Result<Recall> {
-    if query.terms.is_empty() {
+async fn find(
+    store: &Store,
+    query: CandidateQuery,
+    semantic: Option<Semantic>,
+    offset: usize,
+    limit: usize,
+) -> Result<Recall> {
+    if query.terms.is_empty() && semantic.is_none() {
         return Ok(Recall::silent(Silence::NothingToLookFor));
     }
     let scope = query.scope.clone();
-    let Some(ranking) = ranking(store, query).await? else {
-        return Ok(Recall::silent(Silence::NothingStored));
+    let nothing_asked = query.terms.is_empty();
+    let (ranking, degraded) = ranking(store, query, semantic).await?;
+    let silent = |silence| {
+        Ok(Recall {
+            degraded: degraded.clone(),
+            ..Recall::silent(silence)
+        })
     };
-    if ranking.relevance < RELEVANCE_FLOOR {
-        return Ok(Recall::silent(Silence::BelowFloor));
+    let Some(ranking) = ranking else {
+        return silent(Silence::NothingStored);
+    };
+    if ranking.relevance < RELEVANCE_FLOOR && !ranking.stands_out {
+        return silent(match nothing_asked {
+            true => Silence::NothingToLookFor,
+            false => Silence::BelowFloor,
+        });
     }
     let more = ranking.memories.len() > offset.saturating_add(limit);
     let wanted: Vec<rank::Ranked> = ranking
@@ -209,32 +244,48 @@ async fn find(store: &Store, query: CandidateQuery, offset: usize, limit: usize)
         hits,
         more,
         silence: None,
+        degraded,
     })
 }
 
-/// Every memory that shares a term with the query or stands beside one, best first; `None` when
-/// the scope holds nothing at all.
-async fn ranking(store: &Store, query: CandidateQuery) -> Result<Option<rank::Ranking>> {
+/// Every memory that shares a term with the query, stands beside one or is near in meaning, best
+/// first; `None` when the scope holds nothing at all. Second is why the vectors were left out, if
+/// they were.
+async fn ranking(
+    store: &Store,
+    query: CandidateQuery,
+    semantic: Option<Semantic>,
+) -> Result<(Option<rank::Ranking>, Option<String>)> {
     let scope = query.scope.clone();
-    let found = store.candidates(query.clone()).await?;
+    let mut found = store.candidates(query.clone()).await?;
     if found.corpus.iter().all(|held| held.passages == 0) {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let (weights, mut passages, missing) = blocking(move || {
+    let (near, degraded) = match semantic {
+        None => (Nearest::default(), None),
+        Some(Semantic { model, vector }) => {
+            match store.nearest(query.clone(), model, vector).await {
+                Ok(near) => (near, None),
+                Err(error) => (Nearest::default(), Some(error.to_string())),
+            }
+        }
+    };
+    let (weights, mut passages, near, missing) = blocking(move || {
         let weights = rank::Weights::new(&found);
+        let near = rank::Near::join(&mut found, near);
         let missing = rank::missing_neighbours(&weights, &found.passages);
-        Ok((weights, found.passages, missing))
+        Ok((weights, found.passages, near, missing))
     })
     .await?;
     if !missing.is_empty() {
         passages.extend(store.neighbours(query, missing).await?);
     }
     let lengths = store.session_lengths(scope, sessions_of(&passages)).await?;
-    blocking(move || {
+    let ranked = blocking(move || {
         let lengths = lengths.into_iter().collect();
-        Ok(Some(rank::rank(&weights, &passages, &lengths)))
-    })
-    .await
+        Ok(rank::rank(&weights, &passages, &near, &lengths))
+    });
+    Ok((Some(ranked.await?), degraded))
 }
 
 /// The sessions that passages belong to, each once.
@@ -293,6 +344,7 @@ impl Recall {
             hits: Vec::new(),
             more: false,
             silence: Some(silence),
+            degraded: None,
         }
     }
 }

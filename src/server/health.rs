@@ -56,7 +56,7 @@ pub async fn answer(server: &Server, probe: Probe, is_trusted: bool) -> Reply {
         let more = match probe {
             Probe::Readiness | Probe::Liveness => Value::Null,
             Probe::Health => facts(server, status.as_ref()),
-            Probe::Detailed => details(server, status.as_ref()),
+            Probe::Detailed => details(server, status.as_ref()).await,
         };
         if let Value::Object(more) = more {
             object.extend(more);
@@ -82,7 +82,7 @@ fn facts(server: &Server, status: Option<&Status>) -> Value {
     })
 }
 
-fn details(server: &Server, status: Option<&Status>) -> Value {
+async fn details(server: &Server, status: Option<&Status>) -> Value {
     let mut value = facts(server, status);
     let (recalls_running, recalls_waiting) = server.engine.recalls();
     let more = json!({
@@ -94,9 +94,30 @@ fn details(server: &Server, status: Option<&Status>) -> Value {
         "recalls_running": recalls_running,
         "recalls_waiting": recalls_waiting,
         "mcp_sessions": server.sessions.len(),
+        "vectors": vectors(server).await,
     });
     if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
         value.extend(more);
     }
     value
+}
+
+/// How vectors are; null where no model is configured or the store says nothing.
+async fn vectors(server: &Server) -> Value {
+    let asked = timeout(STORE_PATIENCE, server.engine.vector_status()).await;
+    let Ok(Some(vectors)) = asked else {
+        return Value::Null;
+    };
+    let health = vectors.health.as_ref();
+    json!({
+        "model": vectors.model,
+        "dimension": vectors.dimension,
+        "passages_waiting": vectors.waiting,
+        "circuit": health.map(|health| health.circuit.name()),
+        "problem": vectors.problem,
+        "store_problem": vectors.store_problem,
+        "requests_answered": health.map(|health| health.answered),
+        "requests_failed": health.map(|health| health.failed),
+        "tokens_today": health.map(|health| health.tokens_today),
+    })
 }

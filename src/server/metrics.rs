@@ -12,7 +12,7 @@ use super::exposition::{MEDIA_TYPE, Page};
 use super::guard::Denial;
 use super::health::STORE_PATIENCE;
 use super::reply::{self, Reply};
-use crate::engine::{Histogram, Meters};
+use crate::engine::{Circuit, Histogram, Meters};
 use crate::memory::Scope;
 
 /// What the server counts about itself. Labels come from fixed lists, so that no caller can make
@@ -110,6 +110,7 @@ pub async fn answer(server: &Server) -> Reply {
     write_requests(&mut page, &server.metrics);
     write_queues(&mut page, server);
     write_engine(&mut page, server.engine.meters());
+    write_vectors(&mut page, server).await;
     write_store(&mut page, server).await;
     reply::whole(StatusCode::OK, MEDIA_TYPE, page.finish())
 }
@@ -249,6 +250,35 @@ fn write_engine(page: &mut Page, meters: &Meters) {
         "kind",
         meters.store_errors(),
     );
+}
+
+/// Nothing where no model is configured.
+async fn write_vectors(page: &mut Page, server: &Server) {
+    let asked = timeout(STORE_PATIENCE, server.engine.vector_status()).await;
+    let Ok(Some(vectors)) = asked else { return };
+    if let Some(waiting) = vectors.waiting {
+        let help = "Passages that wait for a vector.";
+        page.single("sage_vectors_waiting", "gauge", help, waiting);
+    }
+    let Some(health) = vectors.health else { return };
+    page.counters(
+        "sage_embed_requests_total",
+        "Requests to the embedding service, tries counted one by one.",
+        "outcome",
+        [("answered", health.answered), ("failed", health.failed)],
+    );
+    let help = "Tokens that were sent to be embedded.";
+    page.single("sage_embed_tokens_total", "counter", help, health.tokens);
+    let name = "sage_embed_circuit";
+    page.family(
+        name,
+        "gauge",
+        "1 for how the circuit to the embedding service stands, else 0.",
+    );
+    for circuit in Circuit::ALL {
+        let value = u8::from(circuit == health.circuit);
+        page.sample(name, &[("state", circuit.name())], value);
+    }
 }
 
 async fn write_store(page: &mut Page, server: &Server) {

@@ -137,10 +137,13 @@ pub async fn run(
         .collect();
     let resting = Arc::clone(&server);
     tokio::spawn(async move { rest_after(&resting).await });
+    let worker = Arc::clone(&server);
+    let making = tokio::spawn(async move { worker.engine.keep_making_vectors(true).await });
     let signal = signals.next().await;
     let fields = [("signal", json!(signal))];
     server.log.event(LogLevel::Info, "stopping", &fields);
     accepting.iter().for_each(|task| task.abort());
+    making.abort();
     // Nobody listens any more only if no connection was ever made.
     let _ = stop.send(true);
     let end = tokio::select! {

@@ -16,18 +16,22 @@ pub mod candidates;
 mod columns;
 mod page;
 pub mod postgres;
+mod quantised;
 mod record;
 mod retention;
 pub mod sqlite;
 mod vector;
+pub mod vectors;
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use candidates::{Candidate, CandidateQuery, Candidates};
 pub use record::{Chunk, Feed, Feeding, Merged, MovedMemory, MovedSession, Origin, Record, Sink};
 pub use retention::{Due, Forgotten, Group, Survey};
+pub use vectors::{Claim, Embedded, Made, Model, Nearest, Work};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -195,6 +199,25 @@ verbs! {
     neighbours(query: CandidateQuery, places: Vec<(i64, i64)>) -> Vec<Candidate>;
     /// How many terms the scope holds of each of these sessions.
     session_lengths(scope: Scope, sessions: Vec<i64>) -> Vec<(i64, u64)>;
+    /// The model by that name whose vectors have so many numbers, made known if it is not: from
+    /// then on every passage waits for a vector of it.
+    put_model(name: String, dimension: usize) -> Model;
+    /// Every model that is known, the newest first.
+    models() -> Vec<Model>;
+    /// Forgets a model with its vectors.
+    forget_model(model: i64) -> ();
+    /// Takes passages that wait for a vector, the newest first, at most `limit`; until then nobody
+    /// else gets them.
+    claim(model: i64, limit: usize, now: Timestamp, until: Timestamp) -> Claim;
+    /// Keeps the vectors that the holder of a claim has made; returns how many. Those whose passage
+    /// has gone meanwhile, or that somebody else has claimed, are dropped.
+    put_vectors(model: i64, holder: i64, made: Vec<Embedded>) -> u64;
+    /// Gives claimed passages back; nobody gets them before `until`.
+    give_back(model: i64, holder: i64, passages: Vec<i64>, until: Timestamp) -> ();
+    /// The passages whose vectors of a model are nearest to that of the query, as candidates of it.
+    nearest(query: CandidateQuery, model: i64, vector: Arc<[f32]>) -> Nearest;
+    /// What holds vectors back, in words, if something does.
+    vector_problem() -> Option<String>;
     /// Live memories by the store's own numbers, in the order asked; those that are gone or
     /// outside the scope are left out.
     memories_by_row(scope: Scope, rows: Vec<i64>) -> Vec<(i64, Memory)>;

@@ -1,5 +1,6 @@
 //! `get_context`: what matters for a question, ready to read.
 
+use super::search_memory::degraded_line;
 use super::{Call, Effect, Tool};
 use crate::config::CONTEXT_TOKENS_RANGE;
 use crate::error::Result;
@@ -51,7 +52,9 @@ pub(super) async fn context(call: &Call<'_>, query: &str, tokens_max: usize) -> 
         })
         .await?;
     Ok(match context.silence {
-        Some(silence) if context.text.is_empty() => silence.reason().to_owned(),
+        Some(silence) if context.text.is_empty() => {
+            silence.reason().to_owned() + &degraded_line(context.degraded.as_deref())
+        }
         _ => context.text,
     })
 }

@@ -1,7 +1,7 @@
 //! `get_status`: how Sage is, and what it holds.
 
 use super::{Call, Effect, Tool};
-use crate::engine::{Stats, Status};
+use crate::engine::{Stats, Status, VectorStatus};
 use crate::error::Result;
 use crate::mcp::arguments::Arguments;
 use crate::mcp::render;
@@ -20,6 +20,10 @@ pub(super) const TOOL: Tool = Tool {
 pub(super) async fn run(call: &Call<'_>, _arguments: &Arguments) -> Result<String> {
     let status = call.engine.status().await;
     let mut text = describe(&status);
+    if let Some(vectors) = call.engine.vector_status().await {
+        text.push('\n');
+        text.push_str(&vectors_line(&vectors));
+    }
     if let Some(session) = call.caller.session() {
         text.push_str("\ncurrent session: ");
         text.push_str(&session);
@@ -51,6 +55,27 @@ pub(in crate::mcp) fn describe(status: &Status) -> String {
         (None, None) => "healthy".to_owned(),
     });
     lines.join("\n")
+}
+
+/// How vectors are, in a line.
+fn vectors_line(vectors: &VectorStatus) -> String {
+    let mut parts = vec![format!("vectors: {}", vectors.model)];
+    if let Some(dimension) = vectors.dimension {
+        parts.push(format!("{dimension} dimensions"));
+    }
+    if let Some(waiting) = vectors.waiting {
+        let passages = render::count(waiting, "passage waits", "passages wait");
+        parts.push(format!("{passages} for one"));
+    }
+    if let Some(health) = &vectors.health {
+        parts.push(format!("circuit {}", health.circuit.name()));
+    }
+    let problems = [&vectors.problem, &vectors.store_problem];
+    let problems = problems.into_iter().flatten();
+    let problems: Vec<_> = problems
+        .map(|problem| format!("PROBLEM: {problem}"))
+        .collect();
+    [vec![parts.join(", ")], problems].concat().join("\n")
 }
 
 fn numbers(stats: &Stats) -> String {

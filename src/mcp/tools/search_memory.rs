@@ -55,7 +55,8 @@ async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
 fn index(recall: &Recall, request: &RecallRequest) -> String {
     if recall.hits.is_empty() {
         let reason = recall.silence.map(|silence| silence.reason());
-        return reason.unwrap_or("No further hits.").to_owned();
+        let reason = reason.unwrap_or("No further hits.").to_owned();
+        return reason + &degraded_line(recall.degraded.as_deref());
     }
     let shows_project = request.scope == Scope::All;
     let mut lines: Vec<_> = recall
@@ -67,7 +68,13 @@ fn index(recall: &Recall, request: &RecallRequest) -> String {
     if let Some(next) = cursor::next(request, recall) {
         lines.push(format!("More: the same call with cursor \"{next}\"."));
     }
-    lines.join("\n")
+    lines.join("\n") + &degraded_line(recall.degraded.as_deref())
+}
+
+/// What an answer had to do without.
+pub(super) fn degraded_line(degraded: Option<&str>) -> String {
+    let say = |reason| format!("\nDegraded, searched by words alone: {reason}.");
+    degraded.map(say).unwrap_or_default()
 }
 
 fn index_line(hit: &Hit, shows_project: bool) -> String {

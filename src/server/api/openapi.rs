@@ -242,12 +242,14 @@ fn schemas() -> Value {
             }))},
             "next": or_null("string"),
             "silence": or_null("string"),
+            "degraded": or_null("string"),
         })),
         "Context": with_reach(json!({
             "text": text,
             "tokens": whole,
             "memories": {"type": "array", "items": {"type": "string", "format": "uuid"}},
             "silence": or_null("string"),
+            "degraded": or_null("string"),
         })),
         "Captured": with_reach(json!({
             "outcome": {"enum": ["stored", "updated", "known", "refused"]},

@@ -98,6 +98,7 @@ pub(super) async fn search(call: &Call<'_>) -> Result<Reply> {
         "hits": hits.map(hit_json).collect::<Vec<_>>(),
         "next": found.as_ref().and_then(|found| cursor::next(&request, found)),
         "silence": silence.map(Silence::reason),
+        "degraded": found.as_ref().and_then(|found| found.degraded.as_deref()),
     }))))
 }
 
@@ -122,6 +123,7 @@ pub(super) async fn context(call: &Call<'_>) -> Result<Reply> {
     if let Some(silence) = reach.silence() {
         return Ok(Reply::ok(reach.with(json!({
             "text": "", "tokens": 0, "memories": [], "silence": silence.reason(),
+            "degraded": null,
         }))));
     }
     let context = call.engine.context(&request).await?;
@@ -135,5 +137,6 @@ pub(super) async fn context(call: &Call<'_>) -> Result<Reply> {
         "tokens": context.tokens,
         "memories": ids,
         "silence": context.silence.map(Silence::reason),
+        "degraded": context.degraded,
     }))))
 }

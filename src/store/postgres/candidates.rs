@@ -101,6 +101,25 @@ pub(super) async fn neighbours(
     read_candidates(rows?, query, &terms).await
 }
 
+/// Passages by their numbers, as candidates.
+pub(super) async fn by_numbers(
+    db: &Db,
+    query: &CandidateQuery,
+    numbers: &[i64],
+) -> Outcome<Vec<Candidate>> {
+    let project = project_key(&query.scope);
+    let (known, numbers): (Values<'_>, Values<'_>) = (&[&query.terms, &project], &[&numbers]);
+    let (known, rows) = tokio::join!(biased; db.rows(KNOWN, known), db.rows(PASSAGES, numbers));
+    let terms = known_terms(query, &known?)?;
+    read_candidates(rows?, query, &terms).await
+}
+
+/// How many passages the scope holds.
+pub(super) async fn corpus_passages(db: &Db, scope: &Scope) -> Outcome<u64> {
+    let rows = db.rows(HOLDINGS, &[&project_key(scope)]).await?;
+    Ok(corpus(&rows)?.iter().map(|held| held.passages).sum())
+}
+
 const KNOWN: &str = "
     SELECT t.term, t.id, t.passages FROM term t
     WHERE t.term = ANY ($1)

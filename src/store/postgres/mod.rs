@@ -5,10 +5,9 @@
 //! there at the start is found when it is. Nothing runs between calls.
 //!
 //! Writers of one project queue in an advisory lock, so that passage numbers grow in the order of
-//! the commits: the newest chunk of a posting list is the last one. Readers wait for nobody. Vectors
-//! will be a column of `passage`, beside its terms.
+//! the commits: the newest chunk of a posting list is the last one. Readers wait for nobody.
 
-mod breaker;
+mod bits;
 mod candidates;
 mod chunk;
 mod db;
@@ -20,6 +19,7 @@ mod list;
 mod memories;
 mod merge;
 mod moves;
+mod nearest;
 mod open;
 mod postings;
 pub mod predecessor;
@@ -31,6 +31,7 @@ mod stats;
 mod taking;
 mod target;
 mod tls;
+mod vectors;
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -43,13 +44,16 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::page::Start;
-use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
+use super::{
+    Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Forgotten, Model, Nearest,
+    NewMemory, Put, Stats,
+};
 use crate::blocking::blocking;
+use crate::breaker::Breaker;
 use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
 use crate::memory::Timestamp;
 use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Selection, Session};
-use breaker::Breaker;
 use db::{Db, Failure, Outcome};
 use target::Target;
 
@@ -78,6 +82,10 @@ const START_PAUSE: Duration = Duration::from_millis(50);
 /// server, or a network, that says nothing any more.
 const READ_PATIENCE: Duration = Duration::from_secs(35);
 const WRITE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long calls fail at once when nobody is let in, at first and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How often a call is tried when its connection broke or others were faster.
 const TRIES_MAX: u32 = 10;
@@ -119,7 +127,7 @@ impl Postgres {
             let inner = Inner {
                 pool,
                 turns: Semaphore::new(TURNS),
-                breaker: Breaker::default(),
+                breaker: Breaker::new(PAUSE_MIN, PAUSE_MAX),
                 schema,
                 place,
             };
@@ -312,6 +320,31 @@ impl Postgres {
         may
     }
 
+    /// Gives a model its index, as far as the server and the rights there allow it. Without one all
+    /// works but searching many passages.
+    async fn make_index(&self, model: &Model) -> Result<()> {
+        let has_index = |db: Arc<Db>| async move { vectors::has_index(&db, model.id).await };
+        if self.read(has_index).await? {
+            return Ok(());
+        }
+        let extension = |db: Arc<Db>| async move { vectors::extension(&db).await };
+        let mut found = self.read(extension).await?;
+        if found.is_none() {
+            let making = self.write(&[], |db| async move { vectors::make_extension(&db).await });
+            if vectors::is_done(making.await)? {
+                found = self.read(extension).await?;
+            }
+        }
+        if let Some(extension) = found.filter(vectors::Extension::is_enough) {
+            let extension = &extension;
+            let making = self.write(&[], |db| async move {
+                vectors::make_index(&db, model, extension).await
+            });
+            vectors::is_done(making.await)?;
+        }
+        Ok(())
+    }
+
     /// Closes the connections that nobody uses.
     fn let_go(&self) {
         self.inner.pool.retain(|_, _| false);
@@ -436,6 +469,89 @@ impl Postgres {
     ) -> Result<Vec<Candidate>> {
         let (query, places) = (&query, &places);
         self.read(|db| async move { candidates::neighbours(&db, query, places).await })
+            .await
+    }
+
+    pub async fn put_model(&self, name: String, dimension: usize) -> Result<Model> {
+        let (name, dimension) = (&name, i32::try_from(dimension).unwrap_or(i32::MAX));
+        let known = |db: Arc<Db>| async move { vectors::known_model(&db, name, dimension).await };
+        let model = match self.read(known).await? {
+            Some(model) => model,
+            None => {
+                self.write(&[], |db| async move {
+                    vectors::make_model(&db, name, dimension).await
+                })
+                .await?;
+                self.read(known).await?.ok_or_else(|| {
+                    Error::Unavailable(format!("the model {name} was forgotten at once"))
+                })?
+            }
+        };
+        self.make_index(&model).await?;
+        Ok(model)
+    }
+
+    pub async fn models(&self) -> Result<Vec<Model>> {
+        self.read_at_once(|db| async move { vectors::models(&db).await })
+            .await
+    }
+
+    pub async fn forget_model(&self, model: i64) -> Result<()> {
+        self.write(
+            &[],
+            |db| async move { vectors::forget_model(&db, model).await },
+        )
+        .await
+    }
+
+    pub async fn claim(
+        &self,
+        model: i64,
+        limit: usize,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Claim> {
+        self.write(&[], |db| async move {
+            vectors::claim(&db, model, limit, now, until).await
+        })
+        .await
+    }
+
+    pub async fn put_vectors(&self, model: i64, holder: i64, made: Vec<Embedded>) -> Result<u64> {
+        let made = &made;
+        self.write(&[], |db| async move {
+            vectors::put_vectors(&db, model, holder, made).await
+        })
+        .await
+    }
+
+    pub async fn give_back(
+        &self,
+        model: i64,
+        holder: i64,
+        passages: Vec<i64>,
+        until: Timestamp,
+    ) -> Result<()> {
+        let passages = &passages;
+        self.write(&[], |db| async move {
+            vectors::give_back(&db, model, holder, passages, until).await
+        })
+        .await
+    }
+
+    pub async fn nearest(
+        &self,
+        query: CandidateQuery,
+        model: i64,
+        vector: Arc<[f32]>,
+    ) -> Result<Nearest> {
+        let (query, vector) = (&query, &vector);
+        self.read(|db| async move { nearest::nearest(&db, query, model, vector).await })
+            .await
+    }
+
+    pub async fn vector_problem(&self) -> Result<Option<String>> {
+        self.read_at_once(|db| async move { vectors::problem(&db).await })
             .await
     }
 

@@ -12,6 +12,7 @@ use crate::error::Error;
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/001_start.sql"),
     include_str!("schema/002_expiry.sql"),
+    include_str!("schema/003_vectors.sql"),
 ];
 
 /// The limits of a session: a statement of Sage's takes milliseconds, a batch of an import up to a

@@ -9,11 +9,8 @@ use std::task::{Context, Poll};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
@@ -21,7 +18,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as RustlsStream;
 
 use super::target::{Target, Trust};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::tls;
 
 /// Makes connections encrypted; clones share the certificates.
 #[derive(Clone)]
@@ -39,10 +37,11 @@ impl Tls {
                 provider: Arc::clone(&provider),
             }),
             trust => {
-                let roots = Arc::new(roots(target)?);
+                let ca_file = target.ca_file.as_deref();
+                let roots = Arc::new(tls::roots("SAGE_DATABASE_CA_FILE", ca_file)?);
                 let builder =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-                let authorities = builder.build().map_err(|error| internal(&error))?;
+                let authorities = builder.build().map_err(|error| tls::internal(&error))?;
                 match trust {
                     Trust::Host => authorities,
                     _ => Arc::new(Lenient {
@@ -54,7 +53,7 @@ impl Tls {
         };
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| internal(&error))?
+            .map_err(|error| tls::internal(&error))?
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
@@ -63,33 +62,6 @@ impl Tls {
         Ok(Self {
             config: Arc::new(config),
         })
-    }
-}
-
-fn internal(error: &dyn std::error::Error) -> Error {
-    Error::Internal(format!("TLS could not be prepared: {error}"))
-}
-
-fn roots(target: &Target) -> Result<RootCertStore> {
-    let Some(path) = &target.ca_file else {
-        return Ok(RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        });
-    };
-    let wrong = |why: String| {
-        let message = format!("{}: {why}", path.display());
-        Error::invalid("SAGE_DATABASE_CA_FILE", message)
-    };
-    let mut roots = RootCertStore::empty();
-    let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
-    for certificate in found {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        let added = roots.add(certificate);
-        added.map_err(|error| wrong(error.to_string()))?;
-    }
-    match roots.is_empty() {
-        true => Err(wrong("it holds no certificate in PEM".to_owned())),
-        false => Ok(roots),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::store::candidates::{
 use crate::store::columns::{kind_number, kind_of};
 
 /// The terms of the query that the scope knows.
-struct Terms {
+pub(super) struct Terms {
     /// For each term of the query the ids it has, one a project.
     ids: Vec<Vec<i64>>,
     /// For each term of the query in how many passages it occurs.
@@ -80,7 +80,10 @@ pub(super) fn neighbours(
 }
 
 /// The number of the scope's project: `Some(None)` for all projects, `None` when it has none.
-fn project_of(db: &Connection, query: &CandidateQuery) -> rusqlite::Result<Option<Option<i64>>> {
+pub(super) fn project_of(
+    db: &Connection,
+    query: &CandidateQuery,
+) -> rusqlite::Result<Option<Option<i64>>> {
     match query.scope.project() {
         None => Ok(Some(None)),
         Some(project) => db
@@ -91,7 +94,7 @@ fn project_of(db: &Connection, query: &CandidateQuery) -> rusqlite::Result<Optio
     }
 }
 
-fn known_terms(
+pub(super) fn known_terms(
     db: &Connection,
     query: &CandidateQuery,
     project: Option<i64>,
@@ -159,6 +162,17 @@ fn take_newest(
         }
     }
     Ok(count)
+}
+
+/// One passage by its number, unless it has expired.
+pub(super) fn by_number(
+    db: &Connection,
+    query: &CandidateQuery,
+    terms: &Terms,
+    passage: i64,
+) -> rusqlite::Result<Option<Candidate>> {
+    db.prepare_cached(&format!("SELECT {PASSAGE} FROM passage p WHERE p.id = ?1"))?
+        .query_row([passage], |row| candidate(row, query, terms))
 }
 
 const PASSAGE: &str = "p.id, memory_id, start, end, kind, session_id, position, created_ms,

@@ -6,17 +6,20 @@
 //! is an immediate transaction, and `open` installs the patience to wait for it.
 
 mod candidates;
+mod codes;
 mod export;
 mod forget;
 mod index;
 mod list;
 mod memories;
 mod merge;
+mod nearest;
 mod open;
 mod put;
 mod retention;
 mod sessions;
 mod stats;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +29,8 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::page::Start;
 use super::{
-    Candidate, CandidateQuery, Candidates, Counts, Feed, Feeding, Forgotten, Merged, NewMemory,
-    Put, Record, Sink, Stats, broken_feed, refuse_to_replace,
+    Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Feed, Feeding, Forgotten,
+    Merged, Model, Nearest, NewMemory, Put, Record, Sink, Stats, broken_feed, refuse_to_replace,
 };
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
@@ -53,6 +56,7 @@ struct Inner {
     writer: Arc<AsyncMutex<Connection>>,
     readers: Mutex<Vec<Connection>>,
     reading: Arc<Semaphore>,
+    codes: nearest::SharedCodes,
 }
 
 impl Sqlite {
@@ -70,6 +74,7 @@ impl Sqlite {
                     writer: Arc::new(AsyncMutex::new(writer)),
                     readers: Mutex::default(),
                     reading: Arc::new(Semaphore::new(READERS_MAX)),
+                    codes: nearest::SharedCodes::default(),
                 }),
             })
         })
@@ -225,6 +230,62 @@ impl Sqlite {
     ) -> Result<Vec<Candidate>> {
         self.read(move |db| candidates::neighbours(db, &query, &places))
             .await
+    }
+
+    pub async fn put_model(&self, name: String, dimension: usize) -> Result<Model> {
+        self.write(move |tx| vectors::put_model(tx, &name, dimension))
+            .await
+    }
+
+    pub async fn models(&self) -> Result<Vec<Model>> {
+        self.read_at_once(vectors::models).await
+    }
+
+    pub async fn forget_model(&self, model: i64) -> Result<()> {
+        self.write(move |tx| vectors::forget_model(tx, model)).await
+    }
+
+    pub async fn claim(
+        &self,
+        model: i64,
+        limit: usize,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Claim> {
+        self.write(move |tx| vectors::claim(tx, model, limit, now, until))
+            .await
+    }
+
+    pub async fn put_vectors(&self, model: i64, holder: i64, made: Vec<Embedded>) -> Result<u64> {
+        self.write(move |tx| vectors::put_vectors(tx, model, holder, &made))
+            .await
+    }
+
+    pub async fn give_back(
+        &self,
+        model: i64,
+        holder: i64,
+        passages: Vec<i64>,
+        until: Timestamp,
+    ) -> Result<()> {
+        self.write(move |tx| vectors::give_back(tx, model, holder, &passages, until))
+            .await
+    }
+
+    pub async fn nearest(
+        &self,
+        query: CandidateQuery,
+        model: i64,
+        vector: Arc<[f32]>,
+    ) -> Result<Nearest> {
+        let codes = Arc::clone(&self.inner.codes);
+        self.read(move |db| nearest::nearest(db, &codes, &query, model, &vector))
+            .await
+    }
+
+    /// Nothing is missing here.
+    pub async fn vector_problem(&self) -> Result<Option<String>> {
+        Ok(None)
     }
 
     pub async fn session_lengths(&self, scope: Scope, ids: Vec<i64>) -> Result<Vec<(i64, u64)>> {

@@ -17,6 +17,7 @@ const APPLICATION_ID: i32 = 0x5341_4745;
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/001_start.sql"),
     include_str!("schema/002_expiry.sql"),
+    include_str!("schema/003_vectors.sql"),
 ];
 
 /// How long a caller waits for the writers of other processes. A transaction holds the lock for

@@ -1,4 +1,4 @@
-//! Leaves a server alone that does not let anybody in.
+//! Leaves a server alone that does not answer anybody: a database, a model's service.
 //!
 //! After [`FAILURES_MAX`] failures in a row calls fail at once, so that nobody waits for what will
 //! not come. After a pause one call tries again, for all. Nothing runs meanwhile: whether the
@@ -12,13 +12,38 @@ use crate::error::{Error, Result};
 /// Fewer would give up on a server that restarts; more let people wait in turn.
 const FAILURES_MAX: u32 = 5;
 
-/// The first pause, and the longest, to which it doubles.
-const PAUSE_MIN: Duration = Duration::from_millis(250);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Counts how the tries end.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    state: Mutex<State>,
+    pause_min: Duration,
+    pause_max: Duration,
+}
 
-/// Counts how the tries to connect end.
-#[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+/// Whether calls are let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuit {
+    /// All of them.
+    Closed,
+    /// None, for a while.
+    Open,
+    /// One, to see whether it works again.
+    HalfOpen,
+}
+
+impl Circuit {
+    /// Every state, in the order of trouble.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::HalfOpen, Self::Open];
+
+    /// The word in status and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -32,13 +57,39 @@ struct State {
     is_probing: bool,
 }
 
-/// A try to connect. Dropped without a word it counts as none.
-pub(super) struct Try<'a> {
+/// A try. Dropped without a word it counts as none.
+pub(crate) struct Try<'a> {
     breaker: &'a Breaker,
     is_probe: bool,
 }
 
 impl Breaker {
+    /// One with these limits of its pause: the first, and the longest, to which it doubles.
+    pub fn new(pause_min: Duration, pause_max: Duration) -> Self {
+        Self {
+            state: Mutex::default(),
+            pause_min,
+            pause_max,
+        }
+    }
+
+    /// How it stands, and how the last try failed if the trouble lasts.
+    pub fn circuit(&self, now: Instant) -> (Circuit, Option<Error>) {
+        let state = self.state();
+        let circuit = match state.until {
+            _ if state.failures < FAILURES_MAX => Circuit::Closed,
+            Some(until) if now < until && !state.is_probing => Circuit::Open,
+            _ => Circuit::HalfOpen,
+        };
+        (circuit, state.last.clone())
+    }
+
+    /// How long nobody is to try.
+    pub fn pause(&self, now: Instant) -> Duration {
+        let until = self.state().until;
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
     /// Begins a try, or tells how the last one failed.
     pub fn enter(&self, now: Instant) -> Result<Try<'_>> {
         let mut state = self.state();
@@ -61,7 +112,7 @@ impl Breaker {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,7 +128,7 @@ impl Try<'_> {
         state.failures = state.failures.saturating_add(1);
         state.last = Some(error.clone());
         if state.failures >= FAILURES_MAX {
-            state.pause = (state.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+            state.pause = (state.pause * 2).clamp(self.breaker.pause_min, self.breaker.pause_max);
             state.until = Some(now + spread(state.pause));
         }
     }
@@ -92,7 +143,7 @@ impl Drop for Try<'_> {
 }
 
 /// A pause up to a quarter longer, at random, so that many processes do not knock together.
-fn spread(pause: Duration) -> Duration {
+pub(crate) fn spread(pause: Duration) -> Duration {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
@@ -104,6 +155,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    const PAUSE_MIN: Duration = Duration::from_millis(250);
+    const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+    fn breaker() -> Breaker {
+        Breaker::new(PAUSE_MIN, PAUSE_MAX)
+    }
+
     fn fail(breaker: &Breaker, now: Instant) {
         let error = Error::Unavailable("away".to_owned());
         breaker.enter(now).unwrap().failed(&error, now);
@@ -111,11 +169,13 @@ mod tests {
 
     #[test]
     fn after_five_failures_one_call_at_a_time_tries() {
-        let (breaker, start) = (Breaker::default(), Instant::now());
+        let (breaker, start) = (breaker(), Instant::now());
         for _ in 0..FAILURES_MAX {
             fail(&breaker, start);
         }
         assert!(breaker.enter(start).is_err());
+        assert_eq!(breaker.circuit(start).0, Circuit::Open);
+        assert_eq!(breaker.circuit(start + PAUSE_MIN * 2).0, Circuit::HalfOpen);
         assert!(breaker.enter(start + PAUSE_MIN / 2).is_err());
         let later = start + PAUSE_MIN * 2;
         let probe = breaker.enter(later).unwrap();
@@ -125,6 +185,7 @@ mod tests {
         assert!(breaker.enter(later + PAUSE_MIN).is_err(), "the pause grows");
         let probe = breaker.enter(later + PAUSE_MIN * 3).unwrap();
         probe.succeeded();
+        assert_eq!(breaker.circuit(later), (Circuit::Closed, None));
         for _ in 0..FAILURES_MAX {
             assert!(breaker.enter(later).is_ok());
         }
@@ -132,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_pause_has_an_end() {
-        let (breaker, mut now) = (Breaker::default(), Instant::now());
+        let (breaker, mut now) = (breaker(), Instant::now());
         for _ in 0..40 {
             fail(&breaker, now);
             now += PAUSE_MAX * 2;
