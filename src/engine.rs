@@ -5,6 +5,7 @@ mod forget;
 mod meters;
 mod place;
 mod turns;
+mod watch;
 
 use std::sync::Arc;
 
@@ -22,10 +23,12 @@ use crate::text::{Analyser, one_line};
 
 use turns::Turns;
 
+pub use crate::store::trace::{Injection, Noted, Outcome, Trace, TraceKind, TraceQuery, Usage};
 pub use crate::store::{Counts, Forgotten, Stats};
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
+pub use watch::Gift;
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and
 /// a store that could not be opened, or was moved away, is tried again at the next call.
@@ -111,17 +114,32 @@ impl Engine {
         self.meters.degraded.add(1);
     }
 
-    /// Decides the project of a call: what was named, else the session's binding, else the
-    /// client's project directory, else the working directory. Only reads.
+    /// Decides the project of a call: what was named, else what a hook announced about this call,
+    /// else the session's binding, else the client's project directory, else the working
+    /// directory. Only reads.
     pub async fn choose_project(&self, hints: &ProjectHints) -> Result<ProjectChoice> {
         let chosen = |project, decided_by| {
             Ok(ProjectChoice {
                 project,
                 decided_by,
+                session: None,
             })
         };
         if let Some(name) = &hints.named {
             return chosen(Project::new(name.as_str()), DecidedBy::Flag);
+        }
+        if let Some(call) = &hints.call {
+            let announced = self
+                .traces(TraceQuery::named(TraceKind::Call, call))
+                .await?;
+            // Two sessions cannot make the same call; if they say so, it proves nothing.
+            if let [announced] = announced.as_slice() {
+                return Ok(ProjectChoice {
+                    project: announced.project.clone(),
+                    decided_by: DecidedBy::Hook,
+                    session: Some(announced.session.clone()),
+                });
+            }
         }
         if let Some(session) = &hints.session
             && let Some(project) = self.session_project(session).await?

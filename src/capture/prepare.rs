@@ -90,6 +90,14 @@ pub fn prepare(
     })
 }
 
+/// A text without what nobody may keep, not even for a moment: secrets and private spans.
+pub fn clean(text: &str, redact_secrets: bool) -> String {
+    match redact_secrets {
+        true => redact(text).text.into_owned(),
+        false => strip_private(text).0.into_owned(),
+    }
+}
+
 /// Takes out what must not be kept, and counts it.
 struct Cleaner {
     redact_secrets: bool,
@@ -222,7 +230,7 @@ fn validate(capture: &Capture) -> Result<()> {
 }
 
 /// Whether redaction left nothing but its own marks.
-fn is_only_marks(text: &str) -> bool {
+pub fn is_only_marks(text: &str) -> bool {
     let mut rest = text.trim_start();
     while let Some((mark, after)) = rest.split_once(']') {
         if mark != "[private" && !mark.starts_with("[redacted:") {
@@ -291,7 +299,7 @@ fn cut_middle(text: &str, bytes_max: usize) -> String {
 
 /// The idempotency key: the session and what makes the event unique in it. Without a session it is
 /// unique in its project.
-fn event_key(session: Option<&str>, project: &Project, event: &str) -> String {
+pub fn event_key(session: Option<&str>, project: &Project, event: &str) -> String {
     // With its length, or session "a" with event "b/c" would be session "a/b" with event "c".
     match session {
         Some(session) => format!("{}:{session}/{event}", session.len()),

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    config, context, forget, import, list, mcp, remember, search, serve, sessions, show, stats,
-    version,
+    config, context, forget, hook, import, list, mcp, remember, search, serve, sessions, show,
+    stats, version,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -53,6 +53,7 @@ pub(super) enum Command {
     Stats(stats::ShowStats),
     Serve(serve::Serve),
     Mcp(mcp::Mcp),
+    Hook(hook::Hook),
     Config(config::ShowConfig),
     Version(version::Version),
 }
@@ -72,6 +73,7 @@ impl Command {
             Self::Stats(args) => (&args.data_dir, args.project.as_ref()),
             Self::Serve(args) => (&args.data_dir, args.project.as_ref()),
             Self::Mcp(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Hook(args) => (&args.data_dir, args.project.as_ref()),
             Self::Config(args) => return args.flags(),
             Self::Version(_) => (&None, None),
         };

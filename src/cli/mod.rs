@@ -8,6 +8,7 @@ mod config;
 mod context;
 mod forget;
 mod highlight;
+mod hook;
 mod import;
 mod json;
 mod list;
@@ -36,12 +37,18 @@ use output::Style;
 /// Runs `sage ARGUMENTS` (the program's name left out) and returns the exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.collect();
+    // The client takes a failure of a hook for an objection, and 2 keeps the prompt from the model.
+    let is_hook = arguments.first().is_some_and(|word| word == "hook");
     match arguments::parse(&arguments).and_then(execute) {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Interrupted) => 130,
         Err(error) => {
             output::complain(&error, arguments::asks_for_json(&arguments));
-            if error.is_usage() { 2 } else { 1 }
+            match error.is_usage() {
+                _ if is_hook => 0,
+                true => 2,
+                false => 1,
+            }
         }
     }
 }
@@ -93,6 +100,7 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
     match command {
         Command::Serve(_) => serve::run(setup).await,
         Command::Mcp(_) => mcp::run(setup).await,
+        Command::Hook(args) => hook::run(&args, setup).await,
         Command::Search(args) => search::run(&args, setup).await,
         Command::Context(args) => context::run(&args, setup).await,
         Command::Remember(args) => remember::run(&args, setup).await,

@@ -6,6 +6,7 @@
 mod context;
 pub mod cursor;
 mod extract;
+mod inject;
 mod rank;
 
 use std::collections::{HashMap, HashSet};
@@ -117,6 +118,8 @@ pub struct Context {
     pub silence: Option<Silence>,
 }
 
+pub use inject::{Held, InjectRequest, Injected, inject, opening};
+
 /// Of a longer query, a pasted log for instance, only the first part is looked at.
 const QUERY_BYTES_MAX: usize = 64 * 1024;
 
@@ -165,7 +168,11 @@ pub async fn context(
     let query = candidate_query(&request.query, scope.clone(), filter, analyser, now).await?;
     let found = find(store, query, 0, CONTEXT_HITS_MAX).await?;
     let tokens_max = request.tokens_max;
-    blocking(move || Ok(context::pack(found.hits, &scope, tokens_max, found.silence))).await
+    let room = context::Room {
+        tokens: tokens_max,
+        units: usize::MAX,
+    };
+    blocking(move || Ok(context::pack(found.hits, &scope, room, found.silence))).await
 }
 
 /// What both share: the hits, without extracts.

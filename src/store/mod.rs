@@ -17,6 +17,7 @@ mod columns;
 mod page;
 pub mod postgres;
 pub mod sqlite;
+pub mod trace;
 mod vector;
 
 use std::ops::Range;
@@ -27,6 +28,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::memory::{Content, Filter, Kind, Memory, MemoryId, Page, Project, Scope};
 use crate::memory::{Session, Timestamp};
+use trace::{Injection, Noted, Trace, TraceQuery, Usage};
 
 /// An open store.
 #[derive(Clone)]
@@ -200,6 +202,22 @@ verbs! {
     count(scope: Scope) -> Counts;
     /// Numbers about a scope.
     stats(scope: Scope) -> Stats;
+    /// Notes what a hook leaves behind, and lets go of what is too old. A trace or a line of the
+    /// ledger that is there already stays as it is.
+    note(noted: Noted, now: Timestamp) -> ();
+    /// Traces, the oldest first.
+    traces(query: TraceQuery) -> Vec<Trace>;
+    /// The ledger's lines about a session, about a memory, or about both; the newest first.
+    injections(scope: Scope, session: Option<String>, memory: Option<MemoryId>, limit: usize) -> Vec<Injection>;
+    /// What the ledger says about each of these memories, in the order asked.
+    usage(ids: Vec<MemoryId>) -> Vec<Usage>;
+    /// How what was given and what was held out for comparison fared.
+    benefit(scope: Scope) -> [Usage; 2];
+    /// The memory that the event with this key made.
+    event_memory(event: String) -> Option<Memory>;
+    /// What a session starts with: notes that are pinned, then those with a key, then summaries,
+    /// each the newest first.
+    opening(project: Project, now: Timestamp, notes_max: usize, summaries_max: usize) -> Vec<Memory>;
     /// Writes what is in the log back into the database.
     checkpoint() -> ();
 }

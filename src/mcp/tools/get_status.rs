@@ -20,7 +20,7 @@ pub(super) const TOOL: Tool = Tool {
 pub(super) async fn run(call: &Call<'_>, _arguments: &Arguments) -> Result<String> {
     let status = call.engine.status().await;
     let mut text = describe(&status);
-    if let Some(session) = call.caller.session() {
+    if let Some(session) = call.session() {
         text.push_str("\ncurrent session: ");
         text.push_str(&session);
     }

@@ -9,7 +9,10 @@ use super::lock_number;
 use crate::error::Error;
 
 /// Each is applied once, in order, in one transaction with the new version number.
-const MIGRATIONS: &[&str] = &[include_str!("schema/001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/001_start.sql"),
+    include_str!("schema/002_hooks.sql"),
+];
 
 /// The limits of a session: a statement of Sage's takes milliseconds, a batch of an import up to a
 /// second. Whoever waits longer for a lock, or for a disk, gets an answer all the same. A process

@@ -14,6 +14,7 @@ mod open;
 mod put;
 mod sessions;
 mod stats;
+mod traces;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::page::Start;
+use super::trace::{Injection, Noted, Trace, TraceQuery, Usage};
 use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
@@ -302,6 +304,49 @@ impl Sqlite {
 
     pub async fn stats(&self, scope: Scope) -> Result<Stats> {
         self.read(move |db| stats::stats(db, &scope)).await
+    }
+
+    pub async fn note(&self, noted: Noted, now: Timestamp) -> Result<()> {
+        self.write(move |tx| Ok(traces::note(tx, &noted, now)?))
+            .await
+    }
+
+    pub async fn traces(&self, query: TraceQuery) -> Result<Vec<Trace>> {
+        self.read(move |db| traces::find(db, &query)).await
+    }
+
+    pub async fn injections(
+        &self,
+        scope: Scope,
+        session: Option<String>,
+        memory: Option<MemoryId>,
+        limit: usize,
+    ) -> Result<Vec<Injection>> {
+        self.read(move |db| traces::injections(db, &scope, session.as_deref(), memory, limit))
+            .await
+    }
+
+    pub async fn usage(&self, ids: Vec<MemoryId>) -> Result<Vec<Usage>> {
+        self.read(move |db| traces::usage(db, &ids)).await
+    }
+
+    pub async fn benefit(&self, scope: Scope) -> Result<[Usage; 2]> {
+        self.read(move |db| traces::benefit(db, &scope)).await
+    }
+
+    pub async fn event_memory(&self, event: String) -> Result<Option<Memory>> {
+        self.read(move |db| traces::event_memory(db, &event)).await
+    }
+
+    pub async fn opening(
+        &self,
+        project: Project,
+        now: Timestamp,
+        notes_max: usize,
+        summaries_max: usize,
+    ) -> Result<Vec<Memory>> {
+        self.read(move |db| traces::opening(db, &project, now, notes_max, summaries_max))
+            .await
     }
 
     pub async fn checkpoint(&self) -> Result<()> {

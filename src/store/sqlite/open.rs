@@ -14,7 +14,10 @@ use crate::error::{Error, Result};
 const APPLICATION_ID: i32 = 0x5341_4745;
 
 /// Each is applied once, in order, in one transaction with the new version number.
-const MIGRATIONS: &[&str] = &[include_str!("schema/001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/001_start.sql"),
+    include_str!("schema/002_hooks.sql"),
+];
 
 /// How long a caller waits for the writers of other processes. A transaction holds the lock for
 /// milliseconds (an import's for up to a quarter of a second), so only a stopped process reaches it.

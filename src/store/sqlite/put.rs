@@ -212,7 +212,8 @@ fn keep_the_fuller(
         ..known.standing
     };
     tx.prepare_cached(
-        "UPDATE memory SET content = ?2, reply_start = ?3, content_hash = ?4, created_ms = ?5
+        "UPDATE memory SET content = ?2, reply_start = ?3, content_hash = ?4, created_ms = ?5,
+             metadata = coalesce(?6, metadata)
          WHERE id = ?1",
     )?
     .execute(params![
@@ -221,6 +222,7 @@ fn keep_the_fuller(
         new.content.reply_start.map(|at| at as i64),
         new.content_hash,
         standing.created_ms,
+        new.metadata,
     ])?;
     changes.add(tx, &standing, new)?;
     Ok(Put::Updated(known.name))
