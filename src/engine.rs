@@ -97,7 +97,8 @@ impl Engine {
     /// Asks the store. Whatever a call wants of it goes through here, once, so that a store that
     /// fails a call is counted once.
     async fn with_store<T>(&self, verb: impl AsyncFnOnce(Store) -> Result<T>) -> Result<T> {
-        let outcome = match self.store().await {
+        // Boxed, so that opening stands in the executable once and not in each caller.
+        let outcome = match Box::pin(self.store()).await {
             Ok(store) => verb(store).await,
             Err(error) => Err(error),
         };

@@ -28,7 +28,8 @@ mod tls;
 mod traces;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -201,9 +202,9 @@ impl Postgres {
         }
     }
 
-    async fn read<T, F: Future<Output = Outcome<T>> + Send>(
+    async fn read<T: Send, F: Future<Output = Outcome<T>> + Send>(
         &self,
-        verb: impl Fn(Arc<Db>) -> F,
+        verb: impl Fn(Arc<Db>) -> F + Sync,
     ) -> Result<T> {
         let _turn = self.turn().await?;
         self.read_at_once(verb).await
@@ -211,72 +212,83 @@ impl Postgres {
 
     /// Reads without waiting for others to finish. Reading again changes nothing, so a connection
     /// that broke is replaced.
-    async fn read_at_once<T, F: Future<Output = Outcome<T>> + Send>(
+    async fn read_at_once<T: Send, F: Future<Output = Outcome<T>> + Send>(
         &self,
-        verb: impl Fn(Arc<Db>) -> F,
+        verb: impl Fn(Arc<Db>) -> F + Sync,
     ) -> Result<T> {
-        let reading = async {
-            let mut tries = 1;
-            loop {
-                let db = Arc::new(self.connect().await?);
-                match verb(Arc::clone(&db)).await {
-                    Ok(value) => return Ok(value),
-                    Err(Failure::Sql(error)) if tries < TRIES_MAX && self.may_reconnect(&error) => {
-                        db.begins();
-                    }
-                    Err(failure) => return Err(explain::failure(&self.inner.place, failure)),
+        let slot = Slot::default();
+        self.within(READ_PATIENCE, self.try_reading(&|db| slot.fill(verb(db))))
+            .await?;
+        slot.take()
+    }
+
+    async fn try_reading(&self, verb: &Verb<'_>) -> Result<()> {
+        let mut tries = 1;
+        loop {
+            let db = Arc::new(self.connect().await?);
+            match verb(Arc::clone(&db)).await {
+                Ok(()) => return Ok(()),
+                Err(Failure::Sql(error)) if tries < TRIES_MAX && self.may_reconnect(&error) => {
+                    db.begins();
                 }
-                tries += 1;
+                Err(failure) => return Err(explain::failure(&self.inner.place, failure)),
             }
-        };
-        self.within(READ_PATIENCE, reading).await
+            tries += 1;
+        }
     }
 
     /// Writes in one transaction, which has these locks. One that lost a race against others, or
     /// its connection before it was to be committed, has left nothing and is run again.
-    async fn write<T, F: Future<Output = Outcome<T>> + Send>(
+    async fn write<T: Send, F: Future<Output = Outcome<T>> + Send>(
         &self,
         locks: &[i64],
-        verb: impl Fn(Arc<Db>) -> F,
+        verb: impl Fn(Arc<Db>) -> F + Sync,
     ) -> Result<T> {
         let _turn = self.turn().await?;
-        let place = &self.inner.place;
-        let writing = async {
-            let mut tries = 1;
-            loop {
-                let db = Arc::new(self.connect().await?);
-                let outcome = match db.begin_writing(locks).await {
-                    Ok(()) => verb(Arc::clone(&db)).await,
-                    Err(failure) => Err(failure),
-                };
-                let failure = match outcome {
-                    Ok(value) => match db.commit().await {
-                        Ok(()) => return Ok(value),
-                        Err(failure) => unknown_fate(place, failure)?,
-                    },
-                    Err(failure) => failure,
-                };
-                match failure {
-                    Failure::Sql(error) if tries < TRIES_MAX && explain::is_lost_race(&error) => {
-                        db.roll_back().await;
-                    }
-                    Failure::Sql(error) if tries < TRIES_MAX && self.may_reconnect(&error) => {}
-                    failure => {
-                        db.roll_back().await;
-                        return Err(explain::failure(place, failure));
-                    }
-                }
-                tries += 1;
-            }
-        };
-        self.within(WRITE_PATIENCE, writing).await
+        let slot = Slot::default();
+        self.within(
+            WRITE_PATIENCE,
+            self.try_writing(locks, &|db| slot.fill(verb(db))),
+        )
+        .await?;
+        slot.take()
     }
 
-    async fn within<T>(
+    async fn try_writing(&self, locks: &[i64], verb: &Verb<'_>) -> Result<()> {
+        let place = &self.inner.place;
+        let mut tries = 1;
+        loop {
+            let db = Arc::new(self.connect().await?);
+            let outcome = match db.begin_writing(locks).await {
+                Ok(()) => verb(Arc::clone(&db)).await,
+                Err(failure) => Err(failure),
+            };
+            let failure = match outcome {
+                Ok(()) => match db.commit().await {
+                    Ok(()) => return Ok(()),
+                    Err(failure) => unknown_fate(place, failure)?,
+                },
+                Err(failure) => failure,
+            };
+            match failure {
+                Failure::Sql(error) if tries < TRIES_MAX && explain::is_lost_race(&error) => {
+                    db.roll_back().await;
+                }
+                Failure::Sql(error) if tries < TRIES_MAX && self.may_reconnect(&error) => {}
+                failure => {
+                    db.roll_back().await;
+                    return Err(explain::failure(place, failure));
+                }
+            }
+            tries += 1;
+        }
+    }
+
+    async fn within(
         &self,
         patience: Duration,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
+        work: impl Future<Output = Result<()>> + Send,
+    ) -> Result<()> {
         let late = |_| Err(explain::too_late(&self.inner.place));
         timeout(patience, work).await.unwrap_or_else(late)
     }
@@ -293,6 +305,38 @@ impl Postgres {
 
     fn project_lock(&self, project: &str) -> i64 {
         lock_number(&[&self.inner.schema, project])
+    }
+}
+
+/// A verb that leaves its result in a [`Slot`], so that trying it again and again stands in the
+/// executable once and not for each type of result.
+type Verb<'a> =
+    dyn Fn(Arc<Db>) -> Pin<Box<dyn Future<Output = Outcome<()>> + Send + 'a>> + Sync + 'a;
+
+/// Where the result of a verb goes.
+struct Slot<T>(Mutex<Option<T>>);
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T: Send> Slot<T> {
+    fn fill<'a>(
+        &'a self,
+        verb: impl Future<Output = Outcome<T>> + Send + 'a,
+    ) -> Pin<Box<dyn Future<Output = Outcome<()>> + Send + 'a>> {
+        Box::pin(async move {
+            let value = verb.await?;
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Ok(())
+        })
+    }
+
+    fn take(self) -> Result<T> {
+        let value = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        value.ok_or_else(|| Error::Internal("a verb had no result".to_owned()))
     }
 }
 

@@ -97,21 +97,13 @@ impl Sqlite {
     ) -> Result<T> {
         let inner = self.inner.clone();
         blocking(move || {
-            let idle = lock(&inner.readers).pop();
-            let reader = match idle {
-                Some(reader) => reader,
-                None => open::reader(&inner.path)?,
-            };
-            // One view of the database for the whole verb, whatever others commit meanwhile.
-            let outcome = reader
-                .unchecked_transaction()
-                .and_then(|transaction| verb(&transaction))
-                .map_err(|error| open::explain(&inner.path, &error));
-            let mut readers = lock(&inner.readers);
-            if readers.len() < READERS_MAX && reader.is_autocommit() {
-                readers.push(reader);
-            }
-            outcome
+            let mut value = None;
+            let mut verb = Some(verb);
+            inner.with_reader(&mut |db| {
+                value = verb.take().map(|verb| verb(db)).transpose()?;
+                Ok(())
+            })?;
+            had_a_result(value)
         })
         .await
     }
@@ -121,16 +113,13 @@ impl Sqlite {
         verb: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, Failure> + Send + 'static,
     ) -> Result<T> {
         self.writing(move |writer, path| {
-            let explain = |error: rusqlite::Error| open::explain(path, &error);
-            let transaction = writer
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(explain)?;
-            let outcome = verb(&transaction).map_err(|failure| match failure {
-                Failure::Caller(error) => error,
-                Failure::Sql(error) => explain(error),
+            let mut value = None;
+            let mut verb = Some(verb);
+            in_a_transaction(writer, path, &mut |transaction| {
+                value = verb.take().map(|verb| verb(transaction)).transpose()?;
+                Ok(())
             })?;
-            transaction.commit().map_err(explain)?;
-            Ok(outcome)
+            had_a_result(value)
         })
         .await
     }
@@ -145,6 +134,48 @@ impl Sqlite {
         let mut writer = Arc::clone(&inner.writer).lock_owned().await;
         blocking(move || work(&mut writer, &inner.path)).await
     }
+}
+
+impl Inner {
+    /// Lends a connection to a verb, which leaves its result where it wants: so this stands in the
+    /// executable once and not for each verb, and so does [`in_a_transaction`].
+    fn with_reader(&self, verb: &mut dyn FnMut(&Connection) -> rusqlite::Result<()>) -> Result<()> {
+        let idle = lock(&self.readers).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => open::reader(&self.path)?,
+        };
+        // One view of the database for the whole verb, whatever others commit meanwhile.
+        let outcome = reader
+            .unchecked_transaction()
+            .and_then(|transaction| verb(&transaction))
+            .map_err(|error| open::explain(&self.path, &error));
+        let mut readers = lock(&self.readers);
+        if readers.len() < READERS_MAX && reader.is_autocommit() {
+            readers.push(reader);
+        }
+        outcome
+    }
+}
+
+fn in_a_transaction(
+    writer: &mut Connection,
+    path: &Path,
+    verb: &mut dyn FnMut(&Transaction<'_>) -> std::result::Result<(), Failure>,
+) -> Result<()> {
+    let explain = |error: rusqlite::Error| open::explain(path, &error);
+    let transaction = writer
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(explain)?;
+    verb(&transaction).map_err(|failure| match failure {
+        Failure::Caller(error) => error,
+        Failure::Sql(error) => explain(error),
+    })?;
+    transaction.commit().map_err(explain)
+}
+
+fn had_a_result<T>(value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| Error::Internal("a verb had no result".to_owned()))
 }
 
 /// Why a writing verb gave up: the caller's fault, or the database's.
