@@ -4,6 +4,7 @@ mod capture;
 mod forget;
 mod meters;
 mod place;
+mod projects;
 mod turns;
 mod watch;
 
@@ -23,12 +24,14 @@ use crate::text::{Analyser, one_line};
 
 use turns::Turns;
 
-pub use crate::store::trace::{Injection, Noted, Outcome, Trace, TraceKind, TraceQuery, Usage};
+pub use crate::store::trace::{
+    Injection, Noted, Outcome, ProjectRule, Trace, TraceKind, TraceQuery, Usage,
+};
 pub use crate::store::{Counts, Forgotten, Stats};
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
-pub use watch::Gift;
+pub use watch::{Gift, START};
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and
 /// a store that could not be opened, or was moved away, is tried again at the next call.
@@ -119,6 +122,14 @@ impl Engine {
     /// else the session's binding, else the client's project directory, else the working
     /// directory. Only reads.
     pub async fn choose_project(&self, hints: &ProjectHints) -> Result<ProjectChoice> {
+        let mut choice = self.decide_project(hints).await?;
+        if !choice.project.is_unassigned() {
+            choice.project = self.true_project(choice.project).await?.0;
+        }
+        Ok(choice)
+    }
+
+    async fn decide_project(&self, hints: &ProjectHints) -> Result<ProjectChoice> {
         let chosen = |project, decided_by| {
             Ok(ProjectChoice {
                 project,

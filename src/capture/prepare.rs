@@ -81,7 +81,7 @@ pub fn prepare(
         metadata,
         event,
         replaces: capture.replaces,
-        passages: passages(&content.text, created_at, analyser),
+        passages: passages_of(&content.text, created_at, analyser),
         content,
     };
     Ok(Prepared::Ready {
@@ -334,7 +334,7 @@ pub fn normal_tags(tags: impl IntoIterator<Item = String>) -> Vec<String> {
 
 /// Each passage with its terms and those of the date, as a person would write it: people ask for
 /// "the decision of 8 May". Worth 2 points of recall at 10 on dated conversations.
-fn passages(text: &str, created_at: Timestamp, analyser: &Analyser) -> Vec<NewPassage> {
+pub fn passages_of(text: &str, created_at: Timestamp, analyser: &Analyser) -> Vec<NewPassage> {
     let date = created_at.strftime("%-d %B %Y").to_string();
     let count = |part: &str| {
         let mut terms = std::collections::HashMap::<String, u32>::new();

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    config, context, forget, hook, import, list, mcp, remember, search, serve, sessions, show,
-    stats, version,
+    config, context, forget, hook, import, list, mcp, project, remember, search, serve, sessions,
+    show, stats, version, why,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -51,6 +51,8 @@ pub(super) enum Command {
     Sessions(sessions::Sessions),
     Forget(forget::Forget),
     Stats(stats::ShowStats),
+    Why(why::Why),
+    Project(project::ManageProjects),
     Serve(serve::Serve),
     Mcp(mcp::Mcp),
     Hook(hook::Hook),
@@ -70,6 +72,8 @@ impl Command {
             Self::List(args) => (&args.data_dir, args.project.as_ref()),
             Self::Sessions(args) => (&args.data_dir, args.project.as_ref()),
             Self::Forget(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Project(args) => (&args.data_dir, None),
+            Self::Why(args) => (&args.data_dir, args.project.as_ref()),
             Self::Stats(args) => (&args.data_dir, args.project.as_ref()),
             Self::Serve(args) => (&args.data_dir, args.project.as_ref()),
             Self::Mcp(args) => (&args.data_dir, args.project.as_ref()),

@@ -15,6 +15,7 @@ mod list;
 mod mcp;
 mod output;
 mod place;
+mod project;
 mod remember;
 mod search;
 mod select;
@@ -23,6 +24,7 @@ mod sessions;
 mod show;
 mod stats;
 mod version;
+mod why;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -109,6 +111,8 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
         Command::Forget(args) => forget::run(&args, setup).await,
         Command::Sessions(args) => sessions::run(&args, setup).await,
         Command::Stats(args) => stats::run(&args, setup).await,
+        Command::Project(args) => project::run(&args, setup).await,
+        Command::Why(args) => why::run(&args, setup).await,
         Command::Import(args) => import::run(&args, setup).await,
         Command::Config(args) => config::run(&args, &setup.config, &setup.style),
         Command::Version(args) => version::run(&args),

@@ -8,7 +8,7 @@ use super::watch::{adds_nothing, without_quotes};
 use crate::blocking::blocking;
 use crate::capture::{Capture, Captured, Prepared, Refusal, prepare};
 use crate::error::{Error, Result};
-use crate::memory::{Content, Kind, Timestamp};
+use crate::memory::{Content, Kind, Project, Timestamp};
 use crate::store::{Put, Store};
 use crate::text::Quotes;
 
@@ -66,6 +66,17 @@ impl Engine {
     }
 
     async fn keep(&self, mut captures: Vec<Capture>) -> Result<Vec<Captured>> {
+        // Callers who name one project themselves may not know that it is another by now.
+        let mut known: HashMap<String, Project> = HashMap::new();
+        for capture in &mut captures {
+            let given = capture.project.clone();
+            let project = match known.get(&given.key) {
+                Some(project) => project.clone(),
+                None => self.true_project(given.clone()).await?.0,
+            };
+            known.insert(given.key, project.clone());
+            capture.project = project;
+        }
         self.cut_quotes(&mut captures).await?;
         let (analyser, redact) = (self.analyser.clone(), self.config.redact);
         let now = Timestamp::now();

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::memory::{Memory, MemoryId, Project, Scope, Timestamp};
 use crate::recall::{self, Held, InjectRequest};
 use crate::store::Store;
-use crate::store::trace::{Injection, Noted, Outcome, Trace, TraceKind, TraceQuery};
+use crate::store::trace::{Injection, Noted, Outcome, Trace, TraceKind, TraceQuery, Usage};
 use crate::text::{Analyser, Quotes, estimate_tokens, strip_injected};
 
 /// What a prompt may be given, in estimated tokens: five passages with their headings.
@@ -34,11 +34,15 @@ const OPENING_SUMMARIES_MAX: usize = 3;
 /// Lines of the ledger that tell what a session holds: a context has room for a hundred memories.
 const HELD_MAX: usize = 500;
 
-/// A reply uses a memory if it has so many of its words that the prompt had not, or quotes it.
+/// A reply uses a memory if it has so many of its words that the prompt had not, or two that are
+/// half of them, or quotes it.
 const USED_TERMS_MIN: usize = 3;
 
 /// A reply that repeats what was given says something new in so many words of its own.
 const OWN_WORDS_MIN: usize = 12;
+
+/// How the ledger's name for the start of a session begins, in the place of a prompt's id.
+pub const START: &str = "start";
 
 /// What to give to the client for a prompt or a session.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +112,33 @@ impl Engine {
         project: &Project,
     ) -> Result<Gift> {
         let held = self.held(session, None).await?;
+        let mut gift = self.find_for(held, prompt_id, prompt, project).await?;
+        if self.is_held_out(session, prompt_id) {
+            gift.text.clear();
+            for line in &mut gift.injections {
+                if line.outcome == Outcome::Given {
+                    line.outcome = Outcome::HeldOut;
+                }
+            }
+        }
+        Ok(gift)
+    }
+
+    /// What a session that holds nothing would be given for a prompt, and what not.
+    pub async fn explain(&self, prompt: &str, project: &Project) -> Result<Vec<Injection>> {
+        let prompt = self.clean(prompt.to_owned()).await?;
+        let gift = self.find_for(Held::default(), "", &prompt, project);
+        Ok(gift.await?.injections)
+    }
+
+    async fn find_for(
+        &self,
+        held: Held,
+        prompt_id: &str,
+        prompt: &str,
+        project: &Project,
+    ) -> Result<Gift> {
+        let session = held.session.clone();
         let request = InjectRequest {
             prompt: prompt.to_owned(),
             project: project.clone(),
@@ -122,16 +153,12 @@ impl Engine {
             recall::inject(&store, analyser, request, now).await
         });
         let found = self.meters.context.time(found).await?;
-        let is_held_out = self.is_held_out(session, prompt_id);
         let lines = found.lines.into_iter().zip(1..);
         let injections = lines.map(|((hit, outcome, terms, tokens), rank)| Injection {
-            session: session.to_owned(),
+            session: session.clone(),
             prompt: prompt_id.to_owned(),
             memory: hit.memory.id,
-            outcome: match outcome {
-                Outcome::Given if is_held_out => Outcome::HeldOut,
-                outcome => outcome,
-            },
+            outcome,
             rank,
             score: f64::from(hit.score),
             tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
@@ -141,10 +168,7 @@ impl Engine {
         });
         Ok(Gift {
             injections: injections.collect(),
-            text: match is_held_out {
-                true => String::new(),
-                false => found.context.text,
-            },
+            text: found.context.text,
         })
     }
 
@@ -214,6 +238,13 @@ impl Engine {
             .await
     }
 
+    /// How what was given and what was held out for comparison fared.
+    pub async fn benefit(&self, scope: &Scope) -> Result<[Usage; 2]> {
+        let scope = scope.clone();
+        self.with_store(async |store: Store| store.benefit(scope).await)
+            .await
+    }
+
     /// Whether the reply to a prompt used what the session was given, to be noted.
     pub async fn judge(
         &self,
@@ -225,16 +256,16 @@ impl Engine {
         let lines = self.injections(&Scope::All, Some(session), None, HELD_MAX);
         let mut lines = lines.await?;
         lines.retain(|line| match line.outcome {
-            // Of what was given before, only use is news.
-            Outcome::Given => line.prompt == prompt_id || line.used != Some(true),
+            // What a session started with may be of use at any time.
+            Outcome::Given if line.prompt.starts_with(START) => line.used != Some(true),
+            Outcome::Given => line.prompt == prompt_id,
             Outcome::HeldOut => line.prompt == prompt_id,
             _ => false,
         });
         let ids: Vec<MemoryId> = lines.iter().map(|line| line.memory).collect();
         let memories = self.memories(&Scope::All, &ids).await?;
         let analyser = self.analyser.clone();
-        let (prompt_id, prompt) = (prompt_id.to_owned(), prompt.to_owned());
-        let reply = reply.to_owned();
+        let (prompt, reply) = (prompt.to_owned(), reply.to_owned());
         blocking(move || {
             let known = terms(&analyser, &prompt);
             let said = terms(&analyser, &reply);
@@ -243,10 +274,8 @@ impl Engine {
                 let text = memories.iter().find(|memory| memory.id == line.memory);
                 let text = text.map_or("", |memory| memory.content.text.as_str());
                 let used = is_used(&analyser, text, &known, &said, &reply);
-                if used || line.prompt == prompt_id {
-                    let (session, prompt) = (line.session, line.prompt);
-                    noted.used.push((session, prompt, line.memory, used));
-                }
+                let (session, prompt) = (line.session, line.prompt);
+                noted.used.push((session, prompt, line.memory, used));
             }
             Ok(noted)
         })
@@ -320,5 +349,7 @@ fn is_used(
         .filter(|term| !known.contains(*term) && said.contains(*term));
     let mut quotes = Quotes::default();
     quotes.add(memory);
-    shared.count() >= USED_TERMS_MIN || quotes.cut(reply).is_some()
+    let shared = shared.count();
+    let most = shared >= 2 && 2 * shared >= own.difference(known).count();
+    shared >= USED_TERMS_MIN || most || quotes.cut(reply).is_some()
 }

@@ -14,8 +14,9 @@ use crate::store::trace::{Outcome, Usage};
 use crate::text::{Analyser, estimate_tokens, split_passages};
 
 /// A hit this far below the best is left out: whoever did not ask for anything is not to be shown
-/// what only just fits.
-const SCORE_MIN: f32 = 0.3;
+/// what only just fits. A question that was asked before fits itself best, and its answer scores a
+/// fourth of that.
+const SCORE_MIN: f32 = 0.15;
 
 /// Words of a reason: the first that prompt and memory share.
 const REASON_TERMS_MAX: usize = 8;
@@ -99,17 +100,19 @@ pub async fn inject(
 
 fn order_by_use(hits: &mut [Hit], usage: &[Usage]) {
     for (hit, usage) in hits.iter_mut().zip(usage) {
-        let (given, used) = (usage.given as f32, usage.used as f32);
-        // From 0, never used, to 1, always used; one half when nobody knows.
-        let share = (used + USE_PRIOR / 2.0) / (given + USE_PRIOR);
-        let nudge = match share >= 0.5 {
-            true => USED_GAIN * (share - 0.5) * 2.0,
-            false => UNUSED_LOSS * (share - 0.5) * 2.0,
-        };
-        hit.score *= 1.0 + nudge;
+        hit.score *= nudge(*usage);
     }
     // Stable: equal ones stay in the order of the ranking.
     hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+}
+
+/// What use is worth: a factor close to 1.
+fn nudge(usage: Usage) -> f32 {
+    let (given, used) = (usage.given as f32, usage.used as f32);
+    // From 0, never used, to 1, always used; one half when nobody knows.
+    let share = (used + USE_PRIOR / 2.0) / (given + USE_PRIOR);
+    let most = if share >= 0.5 { USED_GAIN } else { UNUSED_LOSS };
+    1.0 + most * (share - 0.5) * 2.0
 }
 
 fn choose(
@@ -193,4 +196,19 @@ pub fn opening(
         room,
         Some(Silence::NothingStored),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn use_is_a_nudge_and_never_more() {
+        let worth = |given, used| nudge(Usage { given, used });
+        assert_eq!(worth(0, 0), 1.0);
+        assert!(worth(1, 1) > 1.0 && worth(9, 9) > worth(1, 1));
+        assert!(worth(1, 0) < 1.0 && worth(9, 0) < worth(1, 0));
+        assert!(worth(u64::MAX, u64::MAX) <= 1.0 + USED_GAIN);
+        assert!(worth(u64::MAX, 0) >= 1.0 - UNUSED_LOSS);
+    }
 }

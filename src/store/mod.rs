@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::memory::{Content, Filter, Kind, Memory, MemoryId, Page, Project, Scope};
 use crate::memory::{Session, Timestamp};
-use trace::{Injection, Noted, Trace, TraceQuery, Usage};
+use trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
 
 /// An open store.
 #[derive(Clone)]
@@ -224,6 +224,14 @@ verbs! {
     benefit(scope: Scope) -> [Usage; 2];
     /// The memory that the event with this key made.
     event_memory(event: String) -> Option<Memory>;
+    /// What was decided about projects, by identity.
+    project_rules() -> Vec<ProjectRule>;
+    /// Decides about a project. What was another name for it follows to what it is now.
+    put_project_rule(rule: ProjectRule) -> ();
+    /// Moves live memories of one project to another, each with its passages and its history;
+    /// those that are not there are left out. Returns how many. A key that the other project has
+    /// stays with its own.
+    reassign(moved: Vec<(MemoryId, Vec<NewPassage>)>, from: Project, to: Project) -> u64;
     /// What a session starts with: notes that are pinned, then those with a key, then summaries,
     /// each the newest first.
     opening(project: Project, now: Timestamp, notes_max: usize, summaries_max: usize) -> Vec<Memory>;

@@ -203,6 +203,20 @@ impl Noted {
     }
 }
 
+/// What somebody decided about a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectRule {
+    /// By the identity that a directory or a caller gives.
+    pub project: Project,
+    /// The project that it is in truth.
+    pub alias: Option<Project>,
+    /// Whether hooks leave it alone.
+    pub is_off: bool,
+}
+
+/// Projects with rules: a person has tens. Beyond it the first by name hold.
+pub(super) const RULES_MAX: i64 = 1_000;
+
 /// What the ledger says about a memory in all sessions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {

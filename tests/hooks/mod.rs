@@ -4,6 +4,8 @@ mod capture;
 mod failures;
 mod injection;
 mod leaks;
+mod ledger;
+mod projects;
 mod proof;
 mod samples;
 

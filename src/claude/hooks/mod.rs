@@ -25,7 +25,7 @@ use rules::Rules;
 
 use crate::blocking::blocking;
 use crate::config::{Config, HooksConfig};
-use crate::engine::{Engine, Gift, Noted, ProjectHints, Trace, TraceKind, TraceQuery};
+use crate::engine::{Engine, Gift, Noted, ProjectHints, START, Trace, TraceKind, TraceQuery};
 use crate::error::Result;
 use crate::memory::{Project, Timestamp};
 
@@ -117,6 +117,7 @@ impl<'a> Hooks<'a> {
             fallback: self.fallback.clone(),
         };
         let project = self.engine.choose_project(&hints).await?.project;
+        let (project, is_off) = self.engine.true_project(project).await?;
         let text = match text {
             Some(text) => text,
             // A server may not see the directory; the session's start has told it.
@@ -130,7 +131,11 @@ impl<'a> Hooks<'a> {
         Ok(Told {
             event,
             project,
-            rules: Rules::parse(&text),
+            rules: if is_off {
+                rules::NOTHING_ALLOWED
+            } else {
+                Rules::parse(&text)
+            },
             proven: path.filter(|_| is_its),
             now: at.unwrap_or_else(Timestamp::now),
         })
@@ -165,7 +170,7 @@ impl<'a> Hooks<'a> {
         }
         let mut gift = Gift::default();
         if gives && !told.project.is_unassigned() {
-            let name = format!("{source} {name}");
+            let name = format!("{START} {source} {name}");
             let (engine, project) = (self.engine, &told.project);
             gift = engine
                 .gift_for_start(session, &name, project, emptied)

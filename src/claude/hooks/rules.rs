@@ -31,7 +31,7 @@ impl Default for Rules {
 }
 
 /// What cannot be understood may have been meant to forbid, so it forbids everything.
-const NOTHING_ALLOWED: Rules = Rules {
+pub(super) const NOTHING_ALLOWED: Rules = Rules {
     capture: false,
     inject: false,
     never: Vec::new(),

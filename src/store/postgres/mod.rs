@@ -20,6 +20,7 @@ mod memories;
 mod open;
 mod postings;
 mod put;
+mod reassign;
 mod sessions;
 mod stats;
 mod taking;
@@ -38,8 +39,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::page::Start;
-use super::trace::{Injection, Noted, Trace, TraceQuery, Usage};
-use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
+use super::trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
+use super::{
+    Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, NewPassage, Put, Stats,
+};
 use crate::blocking::blocking;
 use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
@@ -596,6 +599,37 @@ impl Postgres {
         let event = &event;
         self.read(|db| async move { traces::event_memory(&db, event).await })
             .await
+    }
+
+    pub async fn project_rules(&self) -> Result<Vec<ProjectRule>> {
+        self.read(|db| async move { reassign::rules(&db).await })
+            .await
+    }
+
+    pub async fn put_project_rule(&self, rule: ProjectRule) -> Result<()> {
+        let lock = self.project_lock(&rule.project.key);
+        let rule = &rule;
+        self.write(
+            &[lock],
+            |db| async move { reassign::put_rule(&db, rule).await },
+        )
+        .await
+    }
+
+    pub async fn reassign(
+        &self,
+        moved: Vec<(MemoryId, Vec<NewPassage>)>,
+        from: Project,
+        to: Project,
+    ) -> Result<u64> {
+        let keys = [&from.key, &to.key];
+        let locks: BTreeSet<i64> = keys.iter().map(|key| self.project_lock(key)).collect();
+        let locks: Vec<i64> = locks.into_iter().collect();
+        let (moved, from, to) = (&moved, &from, &to);
+        self.write(&locks, |db| async move {
+            reassign::reassign(&db, moved, from, to).await
+        })
+        .await
     }
 
     pub async fn opening(

@@ -209,7 +209,7 @@ pub(super) async fn benefit(db: &Db, scope: &Scope) -> Answer<[Usage; 2]> {
              FROM (VALUES (0), (1)) AS asked (outcome)
              LEFT JOIN (injection i JOIN memory m ON m.id = i.memory_id
                         JOIN project p ON p.id = m.project_id)
-               ON i.outcome = asked.outcome AND i.used IS NOT NULL
+               ON i.outcome = asked.outcome AND i.used IS NOT NULL AND i.prompt NOT LIKE 'start %'
                   AND ($1::text IS NULL OR p.key = $1)
              GROUP BY asked.outcome ORDER BY asked.outcome",
             &[&project_key(scope)],

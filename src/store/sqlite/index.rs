@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::store::{NewMemory, NewPassage, vector};
+use crate::store::{NewPassage, vector};
 
 /// What a transaction changes in the counts, gathered so that a common term is written once a
 /// transaction and not once a passage.
@@ -39,10 +39,10 @@ impl Changes {
         &mut self,
         tx: &Transaction<'_>,
         standing: &Standing,
-        new: &NewMemory,
+        passages: &[NewPassage],
     ) -> rusqlite::Result<()> {
         let mut terms = 0;
-        for passage in &new.passages {
+        for passage in passages {
             self.add_passage(tx, standing, passage)?;
             terms += i64::from(passage.length);
         }
@@ -51,7 +51,7 @@ impl Changes {
             .entry((standing.project, standing.kind))
             .or_default();
         holding.memories += 1;
-        holding.passages += new.passages.len() as i64;
+        holding.passages += passages.len() as i64;
         holding.terms += terms;
         change_share(tx, standing, 1, terms)
     }

@@ -12,6 +12,7 @@ mod list;
 mod memories;
 mod open;
 mod put;
+mod reassign;
 mod sessions;
 mod stats;
 mod traces;
@@ -23,8 +24,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::page::Start;
-use super::trace::{Injection, Noted, Trace, TraceQuery, Usage};
-use super::{Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, Put, Stats};
+use super::trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
+use super::{
+    Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, NewPassage, Put, Stats,
+};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
@@ -367,6 +370,25 @@ impl Sqlite {
 
     pub async fn event_memory(&self, event: String) -> Result<Option<Memory>> {
         self.read(move |db| traces::event_memory(db, &event)).await
+    }
+
+    pub async fn project_rules(&self) -> Result<Vec<ProjectRule>> {
+        self.read(reassign::rules).await
+    }
+
+    pub async fn put_project_rule(&self, rule: ProjectRule) -> Result<()> {
+        self.write(move |tx| Ok(reassign::put_rule(tx, &rule)?))
+            .await
+    }
+
+    pub async fn reassign(
+        &self,
+        moved: Vec<(MemoryId, Vec<NewPassage>)>,
+        from: Project,
+        to: Project,
+    ) -> Result<u64> {
+        self.write(move |tx| Ok(reassign::reassign(tx, &moved, &from, &to)?))
+            .await
     }
 
     pub async fn opening(

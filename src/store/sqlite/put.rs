@@ -224,7 +224,7 @@ fn keep_the_fuller(
         standing.created_ms,
         new.metadata,
     ])?;
-    changes.add(tx, &standing, new)?;
+    changes.add(tx, &standing, &new.passages)?;
     Ok(Put::Updated(known.name))
 }
 
@@ -307,7 +307,7 @@ fn insert(
         new.content.text,
     ])?;
     insert_tags(tx, memory, &new.tags)?;
-    changes.add(tx, &standing, new)
+    changes.add(tx, &standing, &new.passages)
 }
 
 fn insert_tags(tx: &Transaction<'_>, memory: i64, tags: &[String]) -> rusqlite::Result<usize> {

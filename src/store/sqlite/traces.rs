@@ -192,7 +192,7 @@ pub(super) fn benefit(db: &Connection, scope: &Scope) -> rusqlite::Result<[Usage
         "SELECT count(*), coalesce(sum(i.used), 0)
          FROM injection i JOIN memory m ON m.id = i.memory_id
          JOIN project p ON p.id = m.project_id
-         WHERE i.outcome = ?1 AND i.used IS NOT NULL AND (?2 IS NULL OR p.key = ?2)",
+         WHERE i.outcome = ?1 AND i.used IS NOT NULL AND i.prompt NOT LIKE 'start %' AND (?2 IS NULL OR p.key = ?2)",
     )?;
     let mut fared = |outcome: Outcome| {
         select.query_row(params![outcome.number(), project], |row| {

@@ -31,6 +31,13 @@ CREATE TABLE injection (
 CREATE INDEX injection_by_memory ON injection (memory_id);
 CREATE INDEX injection_by_time ON injection (at_ms);
 
+-- What somebody decided about a project: that it is another one, and that hooks leave it alone.
+CREATE TABLE rule (
+    project text COLLATE "C" PRIMARY KEY,
+    alias   text COLLATE "C",
+    is_off  boolean NOT NULL
+);
+
 -- What a session starts with is found without reading all of a project.
 CREATE INDEX memory_standing ON memory (project_id, pinned, created_ms)
     WHERE superseded_by IS NULL AND kind = 1 AND (pinned OR key IS NOT NULL);
