@@ -5,6 +5,7 @@ mod forget;
 mod meters;
 mod place;
 mod projects;
+mod retention;
 mod turns;
 mod watch;
 
@@ -22,15 +23,17 @@ use crate::recall::{self, Context, ContextRequest, Recall, RecallRequest};
 use crate::store::Store;
 use crate::text::{Analyser, one_line};
 
+use retention::Upkeep;
 use turns::Turns;
 
 pub use crate::store::trace::{
     Injection, Noted, Outcome, ProjectRule, Trace, TraceKind, TraceQuery, Usage,
 };
-pub use crate::store::{Counts, Forgotten, Stats};
+pub use crate::store::{Counts, Forgotten, Group, Stats, Survey};
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
+pub use retention::Pruned;
 pub use watch::{Gift, START};
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and
@@ -41,6 +44,7 @@ pub struct Engine {
     store: Arc<Mutex<Option<Store>>>,
     meters: Meters,
     turns: Turns,
+    upkeep: Arc<Upkeep>,
 }
 
 /// How Sage is.
@@ -72,6 +76,7 @@ impl Engine {
             store: Arc::default(),
             meters: Meters::default(),
             turns: Turns::new(),
+            upkeep: Arc::default(),
         }
     }
 
@@ -80,7 +85,7 @@ impl Engine {
         if let Some(store) = kept.as_ref().filter(|store| store.is_in_place()) {
             return Ok(store.clone());
         }
-        let config = self.config.clone();
+        let (config, upkeep) = (self.config.clone(), Arc::clone(&self.upkeep));
         // A task of its own ends even when its caller gives up: opening may take longer than a
         // probe waits, and the next one must find what this one began.
         let opening = tokio::spawn(async move {
@@ -88,6 +93,7 @@ impl Engine {
             *kept = None;
             let opened = Store::open(&config).await?;
             *kept = Some(opened.clone());
+            upkeep.opened.notify_one();
             Ok(opened)
         });
         opening.await.unwrap_or_else(|error| {

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    config, context, forget, hook, import, list, mcp, project, remember, search, serve, sessions,
-    show, stats, version, why,
+    config, context, forget, hook, import, list, mcp, project, prune, remember, search, serve,
+    sessions, show, stats, version, why,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -50,6 +50,7 @@ pub(super) enum Command {
     List(list::List),
     Sessions(sessions::Sessions),
     Forget(forget::Forget),
+    Prune(prune::Prune),
     Stats(stats::ShowStats),
     Why(why::Why),
     Project(project::ManageProjects),
@@ -74,6 +75,7 @@ impl Command {
             Self::Forget(args) => (&args.data_dir, args.project.as_ref()),
             Self::Project(args) => (&args.data_dir, None),
             Self::Why(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Prune(args) => (&args.data_dir, args.project.as_ref()),
             Self::Stats(args) => (&args.data_dir, args.project.as_ref()),
             Self::Serve(args) => (&args.data_dir, args.project.as_ref()),
             Self::Mcp(args) => (&args.data_dir, args.project.as_ref()),

@@ -1,13 +1,11 @@
 //! `sage forget`: deletes memories for good, after showing what would go.
 
-use std::io::{self, BufRead, IsTerminal, Read};
-
 use argh::FromArgs;
 use serde_json::{Value, json};
 
 use super::select::{self, FilterWords};
-use super::{Outcome, Setup, list, output, show};
-use crate::engine::{ForgetPreview, ForgetRequest};
+use super::{Outcome, Setup, confirm, list, output, show};
+use crate::engine::{ForgetPreview, ForgetRequest, Forgotten};
 use crate::error::{Error, Result};
 use crate::memory::json::MemoryJson;
 use crate::memory::{Filter, Scope};
@@ -57,7 +55,8 @@ pub(super) struct Forget {
     /// in all projects
     #[argh(switch)]
     all: bool,
-    /// print JSON: preview (memories, sample), forgotten (memories, passages; null if nothing was)
+    /// print JSON: preview (memories, sample), forgotten (memories, passages,
+    /// index_entries; null if nothing was)
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store
@@ -79,11 +78,9 @@ pub(super) async fn run(args: &Forget, setup: &Setup) -> Result<Outcome> {
     }
     let forgotten = setup.engine.forget(&request, &preview.code).await?;
     if args.json {
-        let numbers = json!({"memories": forgotten.memories, "passages": forgotten.passages});
-        output::print_json(&report(&preview, numbers))?;
+        output::print_json(&report(&preview, Some(&forgotten)))?;
     } else {
-        let memories = output::count(forgotten.memories, "memory", "memories");
-        output::print(&format!("Forgotten for good: {memories}.\n"))?;
+        output::print(&format!("Forgotten for good: {forgotten}.\n"))?;
     }
     Ok(Outcome::Done)
 }
@@ -180,33 +177,20 @@ fn show_preview(args: &Forget, preview: &ForgetPreview, setup: &Setup) -> Result
 
 /// Asks on the terminal; where there is none, says what to add.
 fn agreed(args: &Forget, preview: &ForgetPreview) -> Result<bool> {
-    if args.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !confirm::can_ask(args.json) {
         if args.json {
-            output::print_json(&report(preview, Value::Null))?;
+            output::print_json(&report(preview, None))?;
         }
-        return Err(Error::invalid(
-            "--yes",
-            "there is no terminal to ask on, so nothing was forgotten; add --yes to agree",
-        ));
+        return Err(confirm::needs_yes("forgotten"));
     }
-    output::write_stderr("Forget them? [y/N] ");
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .take(ANSWER_BYTES_MAX)
-        .read_line(&mut answer)
-        .map_err(|error| Error::Io(format!("the answer could not be read: {error}")))?;
-    let agreed = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    let agreed = confirm::ask("Forget them?")?;
     if !agreed {
         output::note("Nothing was forgotten.");
     }
     Ok(agreed)
 }
 
-/// Enough for a yes, whatever is pasted.
-const ANSWER_BYTES_MAX: u64 = 100;
-
-fn report(preview: &ForgetPreview, forgotten: Value) -> Value {
+fn report(preview: &ForgetPreview, forgotten: Option<&Forgotten>) -> Value {
     let sample: Vec<MemoryJson> = preview.sample.iter().map(MemoryJson::new).collect();
     json!({
         "preview": {"memories": preview.memories, "sample": sample},

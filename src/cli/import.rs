@@ -1,6 +1,5 @@
 //! `sage import`: brings in what other programs kept.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use argh::FromArgs;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::progress::{Progress, clock};
 use super::{Outcome, Setup, output, variable};
 use crate::error::{Error, Result};
 use crate::transfer::import::claude_code::{self, Plan};
@@ -126,7 +126,7 @@ async fn import_claude_code(args: &ClaudeCode, setup: &Setup) -> Result<Outcome>
                 .to_owned(),
         ));
     }
-    let mut progress = Progress::new(&plan, started);
+    let mut progress = Shown::new(&plan, started);
     let files_found = plan.files.len() as u64;
     let batches = claude_code::read(plan.files)?;
     let stop = async {
@@ -136,7 +136,7 @@ async fn import_claude_code(args: &ClaudeCode, setup: &Setup) -> Result<Outcome>
         progress.show(summary);
     })
     .await;
-    progress.clear();
+    progress.line.clear();
     super::tidy_up(setup).await;
     let mut summary = stored?;
     let files_ended = summary.files_read + summary.unreadable.len() as u64;
@@ -168,19 +168,14 @@ fn conclude(
     Ok(Outcome::Done)
 }
 
-/// The line that shows how far an import is.
-struct Progress {
-    on_terminal: bool,
+/// How far an import is of what there is to do.
+struct Shown {
+    line: Progress,
     files_total: u64,
     bytes_total: u64,
-    started: Instant,
-    drawn: Option<Instant>,
 }
 
-/// Often enough to look alive, seldom enough to cost nothing.
-const REDRAW: Duration = Duration::from_millis(100);
-
-impl Progress {
+impl Shown {
     fn new(plan: &Plan, started: Instant) -> Self {
         let files_total = plan.files.len() as u64;
         if files_total > 0 {
@@ -188,49 +183,25 @@ impl Progress {
             output::note(&format!("importing {files}, {}", output::size(plan.bytes)));
         }
         Self {
-            on_terminal: std::io::stderr().is_terminal(),
+            line: Progress::new(started),
             files_total,
             bytes_total: plan.bytes,
-            started,
-            drawn: None,
         }
     }
 
     fn show(&mut self, summary: &Summary) {
-        let now = Instant::now();
-        let early = |drawn| now.duration_since(drawn) < REDRAW;
-        if !self.on_terminal || self.drawn.is_some_and(early) {
-            return;
-        }
-        self.drawn = Some(now);
-        let seconds = self.started.elapsed().as_secs_f64();
-        let rate = summary.turns() as f64 / seconds.max(0.001);
-        let bytes_left = self.bytes_total.saturating_sub(summary.bytes_read) as f64;
-        let seconds_left = seconds * bytes_left / (summary.bytes_read as f64).max(1.0);
-        let files_done = summary.files_read + summary.unreadable.len() as u64;
-        // Back to the start of the line, and away with what was there.
-        output::write_stderr(&format!(
-            "\r\x1b[K{files_done}/{} files  {} turns  {rate:.0}/s  {} left",
-            self.files_total,
-            summary.turns(),
-            clock(seconds_left),
-        ));
-    }
-
-    fn clear(&self) {
-        if self.drawn.is_some() {
-            output::write_stderr("\r\x1b[K");
-        }
-    }
-}
-
-/// "0:07", "12:30", "2:05:00".
-fn clock(seconds: f64) -> String {
-    let seconds = seconds.ceil() as u64;
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+        let (files_total, bytes_total) = (self.files_total, self.bytes_total);
+        self.line.show(&|seconds| {
+            let rate = summary.turns() as f64 / seconds.max(0.001);
+            let bytes_left = bytes_total.saturating_sub(summary.bytes_read) as f64;
+            let seconds_left = seconds * bytes_left / (summary.bytes_read as f64).max(1.0);
+            let files_done = summary.files_read + summary.unreadable.len() as u64;
+            format!(
+                "{files_done}/{files_total} files  {} turns  {rate:.0}/s  {} left",
+                summary.turns(),
+                clock(seconds_left),
+            )
+        });
     }
 }
 
@@ -316,16 +287,4 @@ fn summary_json(summary: &Summary, files_found: u64, elapsed: Duration) -> Value
         "interrupted": summary.interrupted,
         "seconds": elapsed.as_secs_f64(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_reads_well() {
-        assert_eq!(clock(0.2), "0:01");
-        assert_eq!(clock(61.0), "1:01");
-        assert_eq!(clock(7_500.0), "2:05:00");
-    }
 }

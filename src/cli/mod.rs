@@ -1,10 +1,11 @@
 //! The command line: one file per subcommand, and what they share.
 //!
 //! Exit codes: 0 for success (a reader that closed the pipe included), 1 for a failure, 2 for a
-//! call that was wrong, 130 for an interrupted import, as shells report SIGINT.
+//! call that was wrong, 130 for an interrupted import or prune, as shells report SIGINT.
 
 mod arguments;
 mod config;
+mod confirm;
 mod context;
 mod forget;
 mod highlight;
@@ -15,7 +16,9 @@ mod list;
 mod mcp;
 mod output;
 mod place;
+mod progress;
 mod project;
+mod prune;
 mod remember;
 mod search;
 mod select;
@@ -109,6 +112,7 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
         Command::Show(args) => show::run(&args, setup).await,
         Command::List(args) => list::run(&args, setup).await,
         Command::Forget(args) => forget::run(&args, setup).await,
+        Command::Prune(args) => prune::run(&args, setup).await,
         Command::Sessions(args) => sessions::run(&args, setup).await,
         Command::Stats(args) => stats::run(&args, setup).await,
         Command::Project(args) => project::run(&args, setup).await,

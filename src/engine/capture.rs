@@ -105,8 +105,11 @@ impl Engine {
         let mut stored = match memories.is_empty() {
             true => Vec::new(),
             false => {
-                self.with_store(async |store: Store| store.put(memories).await)
-                    .await?
+                let expiry = memories.iter().filter_map(|new| new.expires_at).min();
+                let stored = self.with_store(async |store: Store| store.put(memories).await);
+                let stored = stored.await?;
+                self.expire_after_write(expiry).await;
+                stored
             }
         }
         .into_iter();

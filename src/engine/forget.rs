@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Engine, checked};
 use crate::error::{Error, Result};
-use crate::memory::{Filter, Memory, MemoryId, Scope, Timestamp};
+use crate::memory::{Filter, Memory, MemoryId, Scope, Selection, Timestamp, Which};
 use crate::store::{Forgotten, Store};
 
 /// Which memories to forget.
@@ -59,9 +59,23 @@ impl Engine {
                  nothing was deleted. Ask for the preview again",
             ));
         }
-        let scope = request.scope.clone();
-        self.with_store(async |store: Store| store.forget(scope, ids).await)
-            .await
+        let selection = Selection {
+            scope: request.scope.clone(),
+            filter: Filter::default(),
+            which: Which::Any,
+            now: Timestamp::now(),
+        };
+        self.with_store(async |store: Store| {
+            // A caller who goes away in the middle must not leave traces behind.
+            let whole = tokio::spawn(async move {
+                let forgotten = store.forget(selection, ids).await?;
+                store.reclaim(forgotten.memories).await?;
+                Ok(forgotten)
+            });
+            let broken = |error| Err(Error::Internal(format!("a forget broke off: {error}")));
+            whole.await.unwrap_or_else(broken)
+        })
+        .await
     }
 
     /// The names a forget is about, sorted, so that the same set has the same code.
@@ -75,12 +89,14 @@ impl Engine {
                 "name the memories to forget, or a filter that selects them",
             ));
         } else {
-            let (scope, filter) = (request.scope.clone(), checked(&request.filter)?);
-            let now = Timestamp::now();
-            self.with_store(async |store: Store| {
-                store.select(scope, filter, now, FORGET_MAX + 1).await
-            })
-            .await?
+            let selection = Selection {
+                scope: request.scope.clone(),
+                filter: checked(&request.filter)?,
+                which: Which::Live,
+                now: Timestamp::now(),
+            };
+            self.with_store(async |store: Store| store.select(selection, FORGET_MAX + 1).await)
+                .await?
         };
         if ids.is_empty() {
             return Err(Error::NotFound(

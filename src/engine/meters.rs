@@ -105,6 +105,7 @@ pub struct Meters {
     known: Counter,
     refused: Refused,
     redactions: Counter,
+    pub(super) expired: Counter,
     pub(super) degraded: Counter,
     store_failed: Counter,
     store_unavailable: Counter,
@@ -158,6 +159,11 @@ impl Meters {
     /// Secrets and private spans that were taken out of what was stored or updated.
     pub fn redactions(&self) -> u64 {
         self.redactions.get()
+    }
+
+    /// Memories deleted because their time was up, earlier versions included.
+    pub fn expired(&self) -> u64 {
+        self.expired.get()
     }
 
     /// Answers that had to leave something out because the store was away.

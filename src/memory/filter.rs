@@ -43,6 +43,44 @@ impl Filter {
     }
 }
 
+/// What is to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// Where.
+    pub scope: Scope,
+    /// Among what.
+    pub filter: Filter,
+    /// Which of these.
+    pub which: Which,
+    /// What has expired by now counts as expired.
+    pub now: Timestamp,
+}
+
+impl Selection {
+    /// The same of others.
+    pub fn of(&self, which: Which) -> Self {
+        Self {
+            which,
+            ..self.clone()
+        }
+    }
+}
+
+/// Which memories a [`Selection`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All, live or superseded.
+    Any,
+    /// Live ones, but for those that somebody marked to be kept: pinned ones, and notes with a key.
+    Unmarked,
+    /// Live ones.
+    Live,
+    /// Superseded ones.
+    Superseded,
+    /// Those whose time is up, live or superseded.
+    Expired,
+}
+
 /// A slice of a list, with the way to the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

@@ -5,7 +5,7 @@ mod id;
 pub mod json;
 pub mod time;
 
-pub use filter::{Filter, Page, Scope};
+pub use filter::{Filter, Page, Scope, Selection, Which};
 pub use id::MemoryId;
 pub use jiff::Timestamp;
 

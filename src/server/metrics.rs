@@ -232,6 +232,12 @@ fn write_engine(page: &mut Page, meters: &Meters) {
         meters.redactions(),
     );
     page.single(
+        "sage_expired_memories_total",
+        "counter",
+        "Memories deleted because their time was up.",
+        meters.expired(),
+    );
+    page.single(
         "sage_degraded_answers_total",
         "counter",
         "Answers that left something out because the store was away.",

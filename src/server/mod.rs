@@ -144,7 +144,7 @@ pub async fn run(
     let draining = Arc::clone(&server);
     tokio::spawn(async move { hooks::drain(&draining).await });
     let resting = Arc::clone(&server);
-    tokio::spawn(async move { rest_after(&resting.work).await });
+    tokio::spawn(async move { rest_after(&resting).await });
     let signal = signals.next().await;
     let fields = [("signal", json!(signal))];
     server.log.event(LogLevel::Info, "stopping", &fields);

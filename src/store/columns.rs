@@ -21,6 +21,25 @@ pub(super) fn kind_of(number: i64) -> Kind {
     }
 }
 
+/// Asks that nobody marked the memory `m` to be kept.
+pub(super) const UNMARKED: &str = "NOT m.pinned AND m.key IS NULL";
+
+/// Counts what was marked of the memories `m`: pinned ones, then others with a key.
+pub(super) const COUNT_MARKED: &str = "count(*) FILTER (WHERE m.pinned),
+    count(*) FILTER (WHERE NOT m.pinned AND m.key IS NOT NULL)";
+
+/// Selects memories of the conditions that follow, with all that they superseded, by project and
+/// kind; [`SURVEY_END`] closes it.
+pub(super) const SURVEY: &str = "WITH RECURSIVE chain (id) AS (
+        SELECT m.id FROM memory m WHERE ";
+
+/// See [`SURVEY`].
+pub(super) const SURVEY_END: &str = " UNION
+        SELECT m.id FROM memory m JOIN chain ON m.superseded_by = chain.id)
+    SELECT p.key, m.kind, count(*), min(m.created_ms), max(m.created_ms)
+    FROM chain JOIN memory m ON m.id = chain.id JOIN project p ON p.id = m.project_id
+    GROUP BY p.key, m.kind ORDER BY p.key, m.kind";
+
 /// A time of the schema; one outside the calendar counts as its beginning.
 pub(super) fn time_of(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -16,6 +16,7 @@ pub mod candidates;
 mod columns;
 mod page;
 pub mod postgres;
+mod retention;
 pub mod sqlite;
 pub mod trace;
 mod vector;
@@ -24,11 +25,12 @@ use std::ops::Range;
 use std::pin::Pin;
 
 pub use candidates::{Candidate, CandidateQuery, Candidates};
+pub use retention::{Due, Forgotten, Group, Survey};
 
 use crate::config::Config;
 use crate::error::Result;
 use crate::memory::{Content, Filter, Kind, Memory, MemoryId, Page, Project, Scope};
-use crate::memory::{Session, Timestamp};
+use crate::memory::{Selection, Session, Timestamp};
 use trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
 
 /// An open store.
@@ -106,15 +108,6 @@ pub enum Put {
     Forgotten,
 }
 
-/// How much a forget deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Memories, superseded versions included.
-    pub memories: u64,
-    /// Passages with their index entries.
-    pub passages: u64,
-}
-
 /// How much a scope holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -190,11 +183,19 @@ verbs! {
     history(scope: Scope, id: MemoryId) -> Vec<Memory>;
     /// Live memories, newest first.
     list(scope: Scope, filter: Filter, now: Timestamp, limit: usize, cursor: Option<String>) -> Page<Memory>;
-    /// Names of the live memories that a filter selects, oldest first, at most `limit`.
-    select(scope: Scope, filter: Filter, now: Timestamp, limit: usize) -> Vec<MemoryId>;
-    /// Deletes memories of the scope for good, with what they superseded, their index entries and
-    /// the words only they used; their events stay known so that a replay does not bring them back.
-    forget(scope: Scope, ids: Vec<MemoryId>) -> Forgotten;
+    /// Names of the memories that a selection holds, oldest first, at most `limit`.
+    select(selection: Selection, limit: usize) -> Vec<MemoryId>;
+    /// Deletes those of these memories that the selection holds at this moment for good, with what
+    /// they superseded, their index entries and the words only they used; their events stay known
+    /// so that a replay does not bring them back. Traces and space are left to `reclaim`.
+    forget(selection: Selection, ids: Vec<MemoryId>) -> Forgotten;
+    /// What a selection holds, counted as `forget` would delete it.
+    survey(selection: Selection) -> Survey;
+    /// What there is to do when nobody asks for anything. Cheap.
+    due() -> Due;
+    /// After so many memories were deleted: makes their space free for others, where that is worth
+    /// it, and leaves no trace of them in files that are Sage's own.
+    reclaim(memories: u64) -> ();
     /// Sessions, the latest first.
     sessions(scope: Scope, limit: usize, cursor: Option<String>) -> Page<Session>;
     /// One session by the client's id.

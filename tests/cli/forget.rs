@@ -40,7 +40,10 @@ fn forgetting_by_filter_stays_in_the_project() {
     let kept = remember(&home, &shop, &["A fact about prices."]);
     let other = remember(&home, &blog, &["--tag", "draft", "A draft about posts."]);
     let done = ok_in(&home, &shop, &["forget", "--tag", "draft", "--yes"]);
-    assert!(done.contains("Forgotten for good: 1 memory."), "{done}");
+    assert!(
+        done.contains("Forgotten for good: 1 memory, with 1 passage and"),
+        "{done}"
+    );
     let rest = json_in(&home, &shop, &["list", "--all", "--json"]);
     let mut rest = ids(&rest["memories"]);
     rest.sort_unstable();

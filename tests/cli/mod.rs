@@ -4,6 +4,7 @@ mod basics;
 mod forget;
 mod import;
 mod memories;
+mod prune;
 mod scope;
 mod terminal;
 

@@ -170,11 +170,37 @@ fn on_a_terminal_forget_asks() {
     let agreed = on_terminal(&home, &forget, &[], "y\n").unwrap();
     assert_eq!(agreed.code, 0, "{}", agreed.stdout);
     assert!(
-        agreed.stdout.contains("Forgotten for good: 1 memory."),
+        agreed
+            .stdout
+            .contains("Forgotten for good: 1 memory, with 1 passage and"),
         "{}",
         agreed.stdout
     );
     assert_eq!(run_in(&home, &shop, &["show", &id]).code, 1);
+}
+
+#[test]
+fn on_a_terminal_prune_asks_and_shows_how_far_it_is() {
+    let home = Home::new();
+    let transcript = super::import::transcript("s", "/nowhere/shop", 300);
+    let file = home.file("s.jsonl", transcript);
+    home.ok(["import", "claude-code", text(&file)]);
+    let prune = "prune --all --older-than 0d";
+    let Some(refused) = on_terminal(&home, prune, &[], "n\n") else {
+        return skipped(
+            "on_a_terminal_prune_asks",
+            "there is no `script` to make a terminal",
+        );
+    };
+    let shown = refused.stdout;
+    assert!(shown.contains("300 turns  /nowhere/shop"), "{shown}");
+    assert!(shown.contains("Delete them? [y/N]"), "{shown}");
+    assert!(shown.contains("Nothing was deleted"), "{shown}");
+    let agreed = on_terminal(&home, prune, &[], "y\n").unwrap();
+    assert_eq!(agreed.code, 0, "{}", agreed.stdout);
+    let shown = agreed.stdout;
+    assert!(shown.contains("\r\x1b[K250/300 memories  "), "{shown:?}");
+    assert!(shown.contains("Deleted for good: 300"), "{shown}");
 }
 
 #[test]

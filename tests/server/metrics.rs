@@ -125,6 +125,7 @@ fn what_happened_is_counted() {
         ("sage_captures_total{outcome=\"stored\"}", 1.0),
         ("sage_capture_refusals_total{reason=\"trivial\"}", 1.0),
         ("sage_redactions_total", 1.0),
+        ("sage_expired_memories_total", 0.0),
         ("sage_degraded_answers_total", 0.0),
         ("sage_store_errors_total{kind=\"store\"}", 0.0),
         ("sage_store_up", 1.0),

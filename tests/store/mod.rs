@@ -8,6 +8,7 @@ mod limits;
 mod permissions;
 mod pipe;
 mod power_cut;
+mod retention;
 pub mod rules;
 mod secrets;
 mod sharing;

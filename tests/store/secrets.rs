@@ -9,7 +9,7 @@ use super::{PROJECT, bytes_of, connect, number};
 use crate::harness::{Home, finish};
 
 /// Words that occur in one turn only and come in no order, so that every page of an index splits.
-fn word(n: u64) -> String {
+pub fn word(n: u64) -> String {
     let mut hash = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let letters = std::iter::repeat_with(|| {
         hash = hash.rotate_left(11);
@@ -64,7 +64,7 @@ fn forget_every_third(home: &Home) -> Vec<usize> {
 }
 
 /// Which of these words are still among the bytes of the files.
-fn still_there(home: &Home, words: impl Iterator<Item = u64>) -> Vec<u64> {
+pub fn still_there(home: &Home, words: impl Iterator<Item = u64>) -> Vec<u64> {
     let bytes = bytes_of(&home.data_dir());
     words.filter(|n| bytes.contains(&word(*n))).collect()
 }

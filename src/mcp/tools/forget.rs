@@ -55,8 +55,7 @@ pub(super) async fn forget(
     if let Some(code) = code {
         let gone = call.engine.forget(request, code).await?;
         return Ok(format!(
-            "Forgotten for good: {}, earlier versions included.",
-            render::count(gone.memories, "memory", "memories")
+            "Forgotten for good, earlier versions included: {gone}."
         ));
     }
     let preview = match call.engine.forget_preview(request).await {

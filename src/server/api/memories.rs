@@ -1,7 +1,7 @@
 //! Memories: list, make, read, replace, delete.
 
 use hyper::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::recall::{AFTER, BEFORE, KINDS_FIELD, SESSION, TAGS};
 use super::{CURSOR, Call, Operation, PROJECT, Reach, Reply, SCOPE};
@@ -322,6 +322,5 @@ async fn delete(call: &Call<'_>) -> Result<Reply> {
     // Whoever names one memory by its id has seen it; there is nothing to preview.
     let preview = call.engine.forget_preview(&request).await?;
     let forgotten = call.engine.forget(&request, &preview.code).await?;
-    let body: Value = json!({"memories": forgotten.memories, "passages": forgotten.passages});
-    Ok(Reply::ok(body))
+    Ok(Reply::ok(json!(forgotten)))
 }

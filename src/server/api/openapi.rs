@@ -256,7 +256,7 @@ fn schemas() -> Value {
             "superseded": or_null("string"),
             "memory": {"anyOf": [reference("Memory"), {"type": "null"}]},
         })),
-        "Deleted": object(json!({"memories": whole, "passages": whole})),
+        "Deleted": object(json!({"memories": whole, "passages": whole, "index_entries": whole})),
         "Session": object(json!({
             "id": text,
             "project": text,

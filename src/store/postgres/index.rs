@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use super::chunk;
 use super::db::{Db, Outcome, Values};
-use crate::store::{NewPassage, vector};
+use crate::store::{Forgotten, NewPassage, vector};
 
 /// What a transaction changes in the index.
 #[derive(Default)]
@@ -73,10 +73,9 @@ impl<'a> Changes<'a> {
         self.added.push((standing, passages));
     }
 
-    /// Takes memories out of the index; their words stay in them. Returns how many passages they
-    /// had.
-    pub async fn remove(&mut self, db: &Db, memories: &[Standing]) -> Outcome<u64> {
-        let mut total = 0;
+    /// Takes memories out of the index; their words stay in them. Returns what they had there.
+    pub async fn remove(&mut self, db: &Db, memories: &[Standing]) -> Outcome<Forgotten> {
+        let mut total = Forgotten::default();
         let mut stored: HashMap<i64, &Standing> = HashMap::new();
         for standing in memories {
             // What this transaction brought is not written yet.
@@ -85,7 +84,8 @@ impl<'a> Changes<'a> {
                 Some(place) => {
                     let (_, passages) = self.added.remove(place);
                     self.count(standing, -1, passages.len(), length(passages));
-                    total += passages.len() as u64;
+                    total.passages += passages.len() as u64;
+                    total.index_entries += entries(passages);
                 }
                 None => {
                     self.count(standing, -1, 0, 0);
@@ -110,12 +110,15 @@ impl<'a> Changes<'a> {
                 let terms = i64::from(row.try_get::<_, i32>(2)?);
                 self.count_passages(standing, -1, -terms);
             }
+            let terms: Vec<i64> = vector::decode(row.try_get(3)?).map(|(id, _)| id).collect();
+            total.index_entries += terms.len() as u64;
             self.removed.push(Removed {
                 passage: row.try_get(1)?,
-                terms: vector::decode(row.try_get(3)?).map(|(id, _)| id).collect(),
+                terms,
             });
         }
-        Ok(total + rows.len() as u64)
+        total.passages += rows.len() as u64;
+        Ok(total)
     }
 
     /// What is found until another time.
@@ -169,6 +172,13 @@ fn length(passages: &[NewPassage]) -> i64 {
     passages
         .iter()
         .map(|passage| i64::from(passage.length))
+        .sum()
+}
+
+fn entries(passages: &[NewPassage]) -> u64 {
+    passages
+        .iter()
+        .map(|passage| passage.terms.len() as u64)
         .sum()
 }
 

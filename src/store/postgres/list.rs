@@ -4,8 +4,8 @@ use tokio_postgres::types::ToSql;
 
 use super::db::{Db, Outcome};
 use super::memories::{NUMBER, SELECT, memory};
-use crate::memory::{Filter, Memory, MemoryId, Page, Scope, Timestamp};
-use crate::store::columns::kind_number;
+use crate::memory::{Filter, Memory, MemoryId, Page, Scope, Selection, Timestamp, Which};
+use crate::store::columns::{UNMARKED, kind_number};
 use crate::store::page::{Start, page};
 
 /// Conditions in SQL with the values of their parameters.
@@ -72,6 +72,17 @@ impl Conditions {
             self.and(&format!("{t}.created_ms < {before}"));
         }
     }
+
+    /// Asks that the memory `m` is of the scope and let through by the filter.
+    fn within(&mut self, scope: &Scope, filter: &Filter) {
+        if let Some(project) = scope.project() {
+            let key = self.value(project.key.clone());
+            self.and(&format!(
+                "m.project_id = (SELECT id FROM project WHERE key = {key})"
+            ));
+        }
+        self.filter(filter, "m", "m.id");
+    }
 }
 
 /// The number of a kind as the columns hold it.
@@ -89,13 +100,30 @@ fn live(scope: &Scope, filter: &Filter, now: Timestamp) -> Conditions {
     let mut conditions = Conditions::new("m.superseded_by IS NULL");
     let now = conditions.value(now.as_millisecond());
     conditions.and(&format!("(m.expires_ms IS NULL OR m.expires_ms > {now})"));
-    if let Some(project) = scope.project() {
-        let key = conditions.value(project.key.clone());
-        conditions.and(&format!(
-            "m.project_id = (SELECT id FROM project WHERE key = {key})"
-        ));
-    }
-    conditions.filter(filter, "m", "m.id");
+    conditions.within(scope, filter);
+    conditions
+}
+
+/// The memories `m` of a selection.
+pub(super) fn selected(selection: &Selection) -> Conditions {
+    let (scope, filter) = (&selection.scope, &selection.filter);
+    let mut conditions = match selection.which {
+        Which::Live => return live(scope, filter, selection.now),
+        Which::Unmarked => {
+            let mut conditions = live(scope, filter, selection.now);
+            conditions.and(UNMARKED);
+            return conditions;
+        }
+        Which::Any => Conditions::new("true"),
+        Which::Superseded => Conditions::new("m.superseded_by IS NOT NULL"),
+        Which::Expired => {
+            let mut conditions = Conditions::new("m.expires_ms IS NOT NULL");
+            let now = conditions.value(selection.now.as_millisecond());
+            conditions.and(&format!("m.expires_ms <= {now}"));
+            conditions
+        }
+    };
+    conditions.within(scope, filter);
     conditions
 }
 
@@ -128,14 +156,8 @@ pub(super) async fn list(
     }))
 }
 
-pub(super) async fn select(
-    db: &Db,
-    scope: &Scope,
-    filter: &Filter,
-    now: Timestamp,
-    limit: usize,
-) -> Outcome<Vec<MemoryId>> {
-    let mut conditions = live(scope, filter, now);
+pub(super) async fn select(db: &Db, selection: &Selection, limit: usize) -> Outcome<Vec<MemoryId>> {
+    let mut conditions = selected(selection);
     let limit = conditions.value(limit_value(limit));
     let sql = format!(
         "SELECT m.name FROM memory m WHERE {} ORDER BY m.id LIMIT {limit}",

@@ -21,6 +21,7 @@ mod open;
 mod postings;
 mod put;
 mod reassign;
+mod retention;
 mod sessions;
 mod stats;
 mod taking;
@@ -46,7 +47,8 @@ use super::{
 use crate::blocking::blocking;
 use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
-use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
+use crate::memory::Timestamp;
+use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Selection, Session};
 use breaker::Breaker;
 use db::{Db, Failure, Outcome};
 use target::Target;
@@ -306,6 +308,19 @@ impl Postgres {
         may
     }
 
+    /// The locks of the projects that memories of a scope are in, in their order.
+    async fn locks_of(&self, scope: &Scope, ids: &[MemoryId]) -> Result<Vec<i64>> {
+        let projects = match scope.project() {
+            Some(project) => vec![project.key.clone()],
+            None => {
+                self.read(|db| async move { forget::projects(&db, ids).await })
+                    .await?
+            }
+        };
+        let locks: BTreeSet<i64> = projects.iter().map(|key| self.project_lock(key)).collect();
+        Ok(locks.into_iter().collect())
+    }
+
     fn project_lock(&self, project: &str) -> i64 {
         lock_number(&[&self.inner.schema, project])
     }
@@ -456,34 +471,18 @@ impl Postgres {
             .await
     }
 
-    pub async fn select(
-        &self,
-        scope: Scope,
-        filter: Filter,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<MemoryId>> {
-        let (scope, filter) = (&scope, &filter);
-        self.read(|db| async move { list::select(&db, scope, filter, now, limit).await })
+    pub async fn select(&self, selection: Selection, limit: usize) -> Result<Vec<MemoryId>> {
+        let selection = &selection;
+        self.read(|db| async move { list::select(&db, selection, limit).await })
             .await
     }
 
-    pub async fn forget(&self, scope: Scope, ids: Vec<MemoryId>) -> Result<Forgotten> {
-        let projects = match scope.project() {
-            Some(project) => vec![project.key.clone()],
-            None => {
-                let ids = &ids;
-                self.read(|db| async move { forget::projects(&db, ids).await })
-                    .await?
-            }
-        };
-        let locks: BTreeSet<i64> = projects.iter().map(|key| self.project_lock(key)).collect();
-        let locks: Vec<i64> = locks.into_iter().collect();
-        let (scope, ids) = (&scope, &ids);
-        self.write(
-            &locks,
-            |db| async move { forget::forget(&db, scope, ids).await },
-        )
+    pub async fn forget(&self, selection: Selection, ids: Vec<MemoryId>) -> Result<Forgotten> {
+        let locks = self.locks_of(&selection.scope, &ids).await?;
+        let (selection, ids) = (&selection, &ids);
+        self.write(&locks, |db| async move {
+            forget::forget(&db, selection, ids).await
+        })
         .await
     }
 

@@ -11,7 +11,8 @@ use crate::error::Error;
 /// Each is applied once, in order, in one transaction with the new version number.
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/001_start.sql"),
-    include_str!("schema/002_hooks.sql"),
+    include_str!("schema/002_expiry.sql"),
+    include_str!("schema/003_hooks.sql"),
 ];
 
 /// The limits of a session: a statement of Sage's takes milliseconds, a batch of an import up to a

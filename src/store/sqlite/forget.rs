@@ -2,51 +2,90 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, ffi, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Transaction, ffi, params_from_iter};
+use uuid::Uuid;
 
 use super::index::Changes;
+use super::list::selected;
 use super::put::standing;
-use super::{Failure, open, sessions};
-use crate::memory::{MemoryId, Scope};
+use super::{open, sessions};
+use crate::memory::{MemoryId, Selection};
 use crate::store::Forgotten;
 
-/// Deletes memories of the scope with all that they superseded: a superseded version left behind
-/// would be what was to be forgotten.
+/// Deletes those of these memories that a selection holds.
 pub(super) fn forget(
     tx: &Transaction<'_>,
-    scope: &Scope,
+    selection: &Selection,
     names: &[MemoryId],
-) -> Result<Forgotten, Failure> {
-    let project = scope.project().map(|project| project.key.as_str());
+) -> rusqlite::Result<Forgotten> {
+    let chosen = selected(selection);
+    let mut select = tx.prepare_cached(&format!(
+        "SELECT m.id FROM memory m WHERE {} AND m.name = ?",
+        chosen.sql
+    ))?;
+    let mut memories = Vec::with_capacity(names.len());
+    for name in names {
+        let name = Value::Blob(name.as_bytes().to_vec());
+        let values = chosen.values.iter().cloned().chain([name]);
+        let memory = select
+            .query_row(params_from_iter(values), |row| row.get::<_, i64>(0))
+            .optional()?;
+        memories.extend(memory);
+    }
+    forget_rows(tx, &memories)
+}
+
+/// Deletes memories with all that they superseded: a superseded version left behind would be what
+/// was to be forgotten.
+fn forget_rows(tx: &Transaction<'_>, memories: &[i64]) -> rusqlite::Result<Forgotten> {
     let mut changes = Changes::default();
     let mut forgotten = Forgotten::default();
     let mut shares = BTreeSet::new();
-    for name in names {
-        let memory = tx
-            .prepare_cached(
-                "SELECT m.id FROM memory m JOIN project p ON p.id = m.project_id
-                 WHERE m.name = ?1 AND (?2 IS NULL OR p.key = ?2)",
-            )?
-            .query_row(params![name.as_bytes(), project], |row| {
-                row.get::<_, i64>(0)
-            })
-            .optional()?;
-        if let Some(memory) = memory {
-            shares.extend(forget_chain(tx, &mut changes, memory, &mut forgotten)?);
-        }
+    for memory in memories {
+        shares.extend(forget_chain(tx, &mut changes, *memory, &mut forgotten)?);
+    }
+    if forgotten.memories == 0 {
+        return Ok(forgotten);
     }
     changes.write(tx)?;
     for (project, session) in shares {
         sessions::delete_empty(tx, project, session)?;
     }
+    // Each time another mark, so that nobody takes away one that was set meanwhile.
+    tx.prepare_cached(
+        "INSERT INTO meta (name, value) VALUES ('traces', ?1)
+         ON CONFLICT DO UPDATE SET value = excluded.value",
+    )?
+    .execute([Uuid::now_v7().to_string()])?;
     Ok(forgotten)
+}
+
+/// The mark that memories were deleted since the database was written anew. It is in the database,
+/// so that whoever comes next makes up for a process that died in between.
+pub(super) fn traces(db: &Connection) -> rusqlite::Result<Option<String>> {
+    db.prepare_cached("SELECT value FROM meta WHERE name = 'traces'")?
+        .query_row([], |row| row.get(0))
+        .optional()
 }
 
 /// Leaves no copy of a forgotten word in the files. SQLite overwrites what it deletes
 /// (`secure_delete`), but not what it leaves behind when it moves rows between pages, so the
 /// database is written anew: 0.6 seconds for 100 MB, in which other writers wait. The log has
 /// the words until it is emptied, so this waits for other readers and fails if they stay.
-pub(super) fn erase_leftovers(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn erase_traces(db: &Connection) -> rusqlite::Result<()> {
+    let Some(mark) = traces(db)? else {
+        return Ok(());
+    };
+    write_anew(db)?;
+    db.execute(
+        "DELETE FROM meta WHERE name = 'traces' AND value = ?1",
+        [mark],
+    )?;
+    Ok(())
+}
+
+fn write_anew(db: &Connection) -> rusqlite::Result<()> {
     // In memory, as other temporary things are, this would take as much of it as the file is long.
     db.execute_batch("PRAGMA temp_store = FILE")?;
     let written = db.execute_batch("VACUUM");
@@ -86,7 +125,7 @@ fn forget_chain(
         .collect::<rusqlite::Result<_>>()?;
     for (standing, live) in &chain {
         if *live {
-            forgotten.passages += changes.remove(tx, standing)?;
+            *forgotten += changes.remove(tx, standing)?;
         }
         tx.prepare_cached(
             "INSERT OR IGNORE INTO forgotten (event)

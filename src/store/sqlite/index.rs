@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::store::{NewPassage, vector};
+use crate::store::{Forgotten, NewPassage, vector};
 
 /// What a transaction changes in the counts, gathered so that a common term is written once a
 /// transaction and not once a passage.
@@ -96,18 +96,23 @@ impl Changes {
         Ok(())
     }
 
-    /// Takes a memory out of the index; its words stay in the memory. Returns how many passages
-    /// it had.
-    pub fn remove(&mut self, tx: &Transaction<'_>, standing: &Standing) -> rusqlite::Result<u64> {
+    /// Takes a memory out of the index; its words stay in the memory. Returns what it had there.
+    pub fn remove(
+        &mut self,
+        tx: &Transaction<'_>,
+        standing: &Standing,
+    ) -> rusqlite::Result<Forgotten> {
         let mut select =
             tx.prepare_cached("SELECT id, length, terms FROM passage WHERE memory_id = ?1")?;
         let mut rows = select.query([standing.memory])?;
         let (mut passages, mut terms) = (Vec::new(), 0);
+        let mut removed = Forgotten::default();
         while let Some(row) = rows.next()? {
             passages.push(row.get::<_, i64>(0)?);
             terms += row.get::<_, i64>(1)?;
             for (id, _) in vector::decode(row.get_ref(2)?.as_blob()?) {
                 *self.passages_by_term.entry(id).or_default() -= 1;
+                removed.index_entries += 1;
             }
         }
         for passage in &passages {
@@ -124,7 +129,8 @@ impl Changes {
         holding.passages -= passages.len() as i64;
         holding.terms -= terms;
         change_share(tx, standing, -1, -terms)?;
-        Ok(passages.len() as u64)
+        removed.passages = passages.len() as u64;
+        Ok(removed)
     }
 
     /// Writes the counts. Terms that no passage has any more are deleted, so that no word of a

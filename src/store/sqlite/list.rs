@@ -4,8 +4,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::memories::{SELECT, memory};
-use crate::memory::{Filter, Memory, MemoryId, Page, Scope, Timestamp};
-use crate::store::columns::kind_number;
+use crate::memory::{Filter, Memory, MemoryId, Page, Scope, Selection, Timestamp, Which};
+use crate::store::columns::{UNMARKED, kind_number};
 use crate::store::page::{Start, page};
 
 /// Conditions in SQL with the values of their parameters.
@@ -68,6 +68,17 @@ impl Conditions {
             );
         }
     }
+
+    /// Asks that the memory `m` is of the scope and let through by the filter.
+    fn within(&mut self, scope: &Scope, filter: &Filter) {
+        if let Some(project) = scope.project() {
+            self.and(
+                "m.project_id = (SELECT id FROM project WHERE key = ?)",
+                [Value::Text(project.key.clone())],
+            );
+        }
+        self.filter(filter, "m", "m.id");
+    }
 }
 
 /// Live memories of a scope that a filter selects.
@@ -77,13 +88,28 @@ fn live(scope: &Scope, filter: &Filter, now: Timestamp) -> Conditions {
         "(m.expires_ms IS NULL OR m.expires_ms > ?)",
         [Value::Integer(now.as_millisecond())],
     );
-    if let Some(project) = scope.project() {
-        conditions.and(
-            "m.project_id = (SELECT id FROM project WHERE key = ?)",
-            [Value::Text(project.key.clone())],
-        );
-    }
-    conditions.filter(filter, "m", "m.id");
+    conditions.within(scope, filter);
+    conditions
+}
+
+/// The memories `m` of a selection.
+pub(super) fn selected(selection: &Selection) -> Conditions {
+    let (scope, filter) = (&selection.scope, &selection.filter);
+    let mut conditions = match selection.which {
+        Which::Live => return live(scope, filter, selection.now),
+        Which::Unmarked => {
+            let mut conditions = live(scope, filter, selection.now);
+            conditions.and(UNMARKED, []);
+            return conditions;
+        }
+        Which::Any => Conditions::new("true"),
+        Which::Superseded => Conditions::new("m.superseded_by IS NOT NULL"),
+        Which::Expired => Conditions {
+            sql: "m.expires_ms <= ?".to_owned(),
+            values: vec![Value::Integer(selection.now.as_millisecond())],
+        },
+    };
+    conditions.within(scope, filter);
     conditions
 }
 
@@ -122,12 +148,10 @@ pub(super) fn list(
 
 pub(super) fn select(
     db: &Connection,
-    scope: &Scope,
-    filter: &Filter,
-    now: Timestamp,
+    selection: &Selection,
     limit: usize,
 ) -> rusqlite::Result<Vec<MemoryId>> {
-    let conditions = live(scope, filter, now);
+    let conditions = selected(selection);
     let sql = format!(
         "SELECT m.name FROM memory m WHERE {} ORDER BY m.id LIMIT {limit}",
         conditions.sql

@@ -13,6 +13,7 @@ mod memories;
 mod open;
 mod put;
 mod reassign;
+mod retention;
 mod sessions;
 mod stats;
 mod traces;
@@ -30,7 +31,8 @@ use super::{
 };
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
-use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
+use crate::memory::Timestamp;
+use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Selection, Session};
 
 pub use open::database_path;
 
@@ -255,41 +257,14 @@ impl Sqlite {
             .await
     }
 
-    pub async fn select(
-        &self,
-        scope: Scope,
-        filter: Filter,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<MemoryId>> {
-        self.read(move |db| list::select(db, &scope, &filter, now, limit))
+    pub async fn select(&self, selection: Selection, limit: usize) -> Result<Vec<MemoryId>> {
+        self.read(move |db| list::select(db, &selection, limit))
             .await
     }
 
-    pub async fn forget(&self, scope: Scope, ids: Vec<MemoryId>) -> Result<Forgotten> {
-        let store = self.clone();
-        // A caller who goes away in the middle must not leave traces behind.
-        let whole = tokio::spawn(async move {
-            let forgotten = store
-                .write(move |tx| forget::forget(tx, &scope, &ids))
-                .await?;
-            store.erase_leftovers().await.map_err(|error| {
-                Error::Store(format!(
-                    "they are forgotten, but traces of their words may be in the file until the \
-                     next forget succeeds: {error}"
-                ))
-            })?;
-            Ok(forgotten)
-        });
-        let broken = |error| Err(Error::Internal(format!("a forget broke off: {error}")));
-        whole.await.unwrap_or_else(broken)
-    }
-
-    async fn erase_leftovers(&self) -> Result<()> {
-        self.writing(|writer, path| {
-            forget::erase_leftovers(writer).map_err(|error| open::explain(path, &error))
-        })
-        .await
+    pub async fn forget(&self, selection: Selection, ids: Vec<MemoryId>) -> Result<Forgotten> {
+        self.write(move |tx| Ok(forget::forget(tx, &selection, &ids)?))
+            .await
     }
 
     pub async fn sessions(

@@ -16,7 +16,8 @@ const APPLICATION_ID: i32 = 0x5341_4745;
 /// Each is applied once, in order, in one transaction with the new version number.
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/001_start.sql"),
-    include_str!("schema/002_hooks.sql"),
+    include_str!("schema/002_expiry.sql"),
+    include_str!("schema/003_hooks.sql"),
 ];
 
 /// How long a caller waits for the writers of other processes. A transaction holds the lock for
