@@ -141,8 +141,10 @@ pub async fn run(
         .into_iter()
         .map(|listener| tokio::spawn(accept(Arc::clone(&server), listener, stopped.clone())))
         .collect();
-    let draining = Arc::clone(&server);
-    tokio::spawn(async move { hooks::drain(&draining).await });
+    if server.spool.is_there() {
+        let draining = Arc::clone(&server);
+        tokio::spawn(async move { hooks::drain(&draining).await });
+    }
     let resting = Arc::clone(&server);
     tokio::spawn(async move { rest_after(&resting).await });
     let signal = signals.next().await;

@@ -17,7 +17,7 @@ use crate::harness::{Ask, Connection, Database, Home, PATIENCE, clusters, finish
 
 const STARTS: usize = 20;
 const ENDS: usize = 5;
-const HOOK_ROUNDS: usize = 3;
+const HOOK_ROUNDS: usize = 5;
 const HOOKS: usize = 100;
 const HEALTH_ROUNDS: usize = 5;
 const HEALTH_ASKED: usize = 500;

@@ -1,11 +1,15 @@
 //! Every recorded event, twice in a row, by both ways in.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use sage::claude::transcript::read_turns;
 use serde_json::Value;
 
-use super::{kept, run, said};
+use super::{Session, kept, run, said};
 use crate::harness::{Home, Server, on_every_store};
 
 /// In the order in which a client would tell them.
@@ -144,5 +148,51 @@ fn the_samples_leave_what_they_tell_once() {
     );
     for memory in &memories[3..] {
         assert_eq!(memory["project"], "/home/dev/shop");
+    }
+}
+
+/// What the client writes into a transcript it has told to hooks before: both come to the same.
+#[test]
+fn transcripts_told_live_and_imported_are_the_same() {
+    for name in [
+        "transcript-tools.jsonl",
+        "transcript-resume-compact.jsonl",
+        "noise.jsonl",
+        "blocks.jsonl",
+        "chinese.jsonl",
+    ] {
+        let path = folder().join("../claude").join(name);
+        let mut turns = Vec::new();
+        let file = BufReader::new(File::open(&path).unwrap());
+        read_turns(file, name, &mut |turn| {
+            turns.push(turn);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        let live = Home::new();
+        for turn in &turns {
+            let dir = turn.cwd.clone().unwrap_or_default();
+            let session = Session::new(&live, &turn.session_id, Path::new(&dir));
+            session.prompt(&turn.prompt_id, &turn.prompt);
+            if !turn.reply.is_empty() {
+                session.stop(&turn.prompt_id, &turn.reply);
+            }
+        }
+        for turn in &turns {
+            let dir = turn.cwd.clone().unwrap_or_default();
+            Session::new(&live, &turn.session_id, Path::new(&dir)).end();
+        }
+        let imported = Home::new();
+        for home in [&imported, &live] {
+            home.ok(["import", "claude-code", path.to_str().unwrap()]);
+        }
+        let turns_of = |home: &Home| {
+            let memories = kept(home).into_iter();
+            let turns = memories.filter(|memory| memory["kind"] == "turn");
+            let mut words: Vec<String> = turns.map(|turn| turn["content"].to_string()).collect();
+            words.sort();
+            words
+        };
+        assert_eq!(turns_of(&live), turns_of(&imported), "{name}");
     }
 }

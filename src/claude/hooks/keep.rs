@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Hooks, Kind, SOURCE, Told, deeds, summary};
+use super::{Hooks, SOURCE, Told, deeds, summary};
 use crate::blocking::blocking;
 use crate::capture::{CONTENT_BYTES_MAX, Capture, is_only_marks};
 use crate::claude::transcript::{TranscriptTurn, personal_prompt, turn_in_file};
@@ -275,7 +275,6 @@ const FORBIDDEN: &str = "forbidden";
 
 impl Told<'_> {
     fn reply(&self) -> &str {
-        debug_assert!(matches!(self.event.kind, Kind::Stop | Kind::SubagentStop));
         self.event
             .text("last_assistant_message")
             .unwrap_or_default()

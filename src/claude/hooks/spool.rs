@@ -44,6 +44,11 @@ impl Spool {
         }
     }
 
+    /// Whether anything has ever waited here.
+    pub fn is_there(&self) -> bool {
+        self.folder.is_dir()
+    }
+
     /// Puts an event, which must be clean, behind those that wait. It survives a power cut.
     ///
     /// # Errors
