@@ -3,6 +3,7 @@
 mod capture;
 mod forget;
 mod meters;
+mod moves;
 mod place;
 mod projects;
 mod retention;
@@ -26,10 +27,13 @@ use crate::text::{Analyser, one_line};
 use retention::Upkeep;
 use turns::Turns;
 
+pub use crate::store::NewMemory;
+pub use crate::store::postgres::predecessor;
 pub use crate::store::trace::{
     Injection, Noted, Outcome, ProjectRule, Trace, TraceKind, TraceQuery, Usage,
 };
-pub use crate::store::{Counts, Forgotten, Group, Stats, Survey};
+pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, Origin, Record, Sink};
+pub use crate::store::{Counts, Forgotten, Group, Merged, Stats, Survey};
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
@@ -307,7 +311,7 @@ impl Engine {
         title: Option<&str>,
     ) -> Result<Session> {
         let id = id.trim();
-        if id.is_empty() || id.len() > crate::capture::NAME_BYTES_MAX {
+        if id.is_empty() || id.len() > crate::capture::NAME_BYTES_MAX || id.contains('\0') {
             return Err(Error::invalid(
                 "session",
                 "expected a short name, not nothing or a text",

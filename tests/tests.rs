@@ -27,3 +27,4 @@ mod recall;
 mod server;
 mod ship;
 mod store;
+mod transfer;

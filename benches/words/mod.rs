@@ -40,18 +40,14 @@ impl Words {
     fn word(&mut self) -> String {
         let sum = self.cumulative.last().copied().unwrap_or(1.0);
         let at = self.random() as f64 / (1_u64 << 32) as f64 * sum;
-        let mut rank = self.cumulative.partition_point(|up_to| *up_to < at);
-        let mut word = String::new();
-        for _ in 0..4 {
-            word.push(char::from(b"bdfgklmnprstvz"[rank % 14]));
-            rank /= 14;
-            word.push(char::from(b"aeiou"[rank % 5]));
-            rank /= 5;
-            if rank == 0 {
-                break;
-            }
-        }
-        word
+        let rank = self.cumulative.partition_point(|up_to| *up_to < at);
+        spelled(rank)
+    }
+
+    /// Any of the commonest words.
+    #[allow(dead_code, reason = "not every program asks for them")]
+    pub fn common(&mut self, of: usize) -> String {
+        spelled(self.random() as usize % of)
     }
 
     /// 32 random bits: SplitMix64 by Sebastiano Vigna, its upper half.
@@ -62,4 +58,19 @@ impl Words {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) >> 32
     }
+}
+
+/// The word of a rank: the commonest has rank 0.
+fn spelled(mut rank: usize) -> String {
+    let mut word = String::new();
+    for _ in 0..4 {
+        word.push(char::from(b"bdfgklmnprstvz"[rank % 14]));
+        rank /= 14;
+        word.push(char::from(b"aeiou"[rank % 5]));
+        rank /= 5;
+        if rank == 0 {
+            break;
+        }
+    }
+    word
 }

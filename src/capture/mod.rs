@@ -5,7 +5,7 @@ pub mod redact;
 
 pub use prepare::{
     CONTENT_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, Prepared, TAGS_MAX, clean, event_key,
-    is_only_marks, normal_tags, passages_of, prepare,
+    index, is_only_marks, normal_tags, passages_of, prepare,
 };
 
 use crate::memory::{Content, Kind, Memory, MemoryId, Project, Timestamp};

@@ -1,5 +1,7 @@
 //! From a capture to a memory that the store can keep. Pure, but for the name it draws.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use super::redact::{Redaction, redact, strip_private};
@@ -75,7 +77,7 @@ pub fn prepare(
         tags: normal_tags(capture.tags.iter().map(|tag| cleaner.text(tag))),
         key: capture.key.map(|key| cleaner.text(key.trim())),
         pinned: capture.pinned,
-        source: capture.source,
+        source: Cow::Borrowed(capture.source),
         created_at,
         expires_at: capture.expires_at,
         metadata,
@@ -96,6 +98,12 @@ pub fn clean(text: &str, redact_secrets: bool) -> String {
         true => redact(text).text.into_owned(),
         false => strip_private(text).0.into_owned(),
     }
+}
+
+/// Makes what follows from a memory's words and date: for one that was kept before, elsewhere.
+pub fn index(memory: &mut NewMemory, analyser: &Analyser) {
+    memory.content_hash = hash(&memory.content.text);
+    memory.passages = passages_of(&memory.content.text, memory.created_at, analyser);
 }
 
 /// Takes out what must not be kept, and counts it.
@@ -182,7 +190,11 @@ impl Cleaner {
 }
 
 fn validate(capture: &Capture) -> Result<()> {
-    let too_long = |field: &str, text: &str| {
+    let unfit = |field: &str, text: &str| {
+        // From the others it is taken out.
+        if text.contains('\0') && !matches!(field, "key" | "tags") {
+            return Some(Error::invalid(field, "a NUL character cannot be kept"));
+        }
         (text.len() > NAME_BYTES_MAX).then(|| {
             Error::invalid(
                 field,
@@ -222,7 +234,7 @@ fn validate(capture: &Capture) -> Result<()> {
     match names
         .chain(tags)
         .chain(project)
-        .find_map(|(field, text)| too_long(field, text))
+        .find_map(|(field, text)| unfit(field, text))
     {
         Some(error) => Err(error),
         None => Ok(()),

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    config, context, forget, hook, import, list, mcp, project, prune, remember, search, serve,
-    sessions, show, stats, version, why,
+    backup, config, context, export, forget, hook, import, list, mcp, project, prune, remember,
+    restore, search, serve, sessions, show, stats, version, why,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -52,6 +52,9 @@ pub(super) enum Command {
     Forget(forget::Forget),
     Prune(prune::Prune),
     Stats(stats::ShowStats),
+    Export(export::Export),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Why(why::Why),
     Project(project::ManageProjects),
     Serve(serve::Serve),
@@ -65,7 +68,10 @@ impl Command {
     /// What it says about the settings.
     pub(super) fn flags(&self) -> Flags {
         let (data_dir, project) = match self {
-            Self::Import(args) => (args.data_dir(), None),
+            Self::Import(args) => (args.data_dir(), args.project()),
+            Self::Export(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Backup(args) => (&args.data_dir, None),
+            Self::Restore(args) => (&args.data_dir, None),
             Self::Search(args) => (&args.data_dir, args.project.as_ref()),
             Self::Context(args) => (&args.data_dir, args.project.as_ref()),
             Self::Remember(args) => (&args.data_dir, args.project.as_ref()),

@@ -1,12 +1,15 @@
 //! The command line: one file per subcommand, and what they share.
 //!
 //! Exit codes: 0 for success (a reader that closed the pipe included), 1 for a failure, 2 for a
-//! call that was wrong, 130 for an interrupted import or prune, as shells report SIGINT.
+//! call that was wrong, 130 for an import, export or prune that was interrupted, as shells report
+//! SIGINT.
 
 mod arguments;
+mod backup;
 mod config;
 mod confirm;
 mod context;
+mod export;
 mod forget;
 mod highlight;
 mod hook;
@@ -20,6 +23,7 @@ mod progress;
 mod project;
 mod prune;
 mod remember;
+mod restore;
 mod search;
 mod select;
 mod serve;
@@ -118,6 +122,9 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
         Command::Project(args) => project::run(&args, setup).await,
         Command::Why(args) => why::run(&args, setup).await,
         Command::Import(args) => import::run(&args, setup).await,
+        Command::Export(args) => export::run(&args, setup).await,
+        Command::Backup(args) => backup::run(&args, setup).await,
+        Command::Restore(args) => restore::run(&args, setup).await,
         Command::Config(args) => config::run(&args, &setup.config, &setup.style),
         Command::Version(args) => version::run(&args),
     }

@@ -1,12 +1,10 @@
 //! `sage prune`: deletes what is old, or what its time is up for, after showing how much.
 
-use std::time::Instant;
-
 use argh::FromArgs;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::progress::{Progress, clock};
+use super::import::interrupted;
+use super::progress::Progress;
 use super::select::{self, FilterWords};
 use super::{Outcome, Setup, confirm, output};
 use crate::engine::{Forgotten, Group, Pruned, Survey};
@@ -131,21 +129,9 @@ async fn selection(args: &Prune, setup: &Setup) -> Result<Selection> {
 }
 
 async fn prune(selection: &Selection, memories: u64, setup: &Setup) -> Result<Pruned> {
-    let mut interrupt = signal(SignalKind::interrupt())
-        .map_err(|error| Error::Internal(format!("Ctrl-C cannot be watched: {error}")))?;
-    let stop = async {
-        interrupt.recv().await;
-    };
-    let mut line = Progress::new(Instant::now());
-    let mut show = |gone: &Forgotten| {
-        let done = gone.memories;
-        line.show(&|seconds| {
-            let seconds_left = seconds * memories.saturating_sub(done) as f64 / done.max(1) as f64;
-            let rate = done as f64 / seconds.max(0.001);
-            let left = clock(seconds_left);
-            format!("{done}/{memories} memories  {rate:.0}/s  {left} left")
-        });
-    };
+    let stop = interrupted()?;
+    let mut line = Progress::new();
+    let mut show = |gone: &Forgotten| line.count(gone.memories, memories, "memories");
     let pruned = setup.engine.prune(selection, stop, &mut show).await;
     line.clear();
     pruned

@@ -97,6 +97,12 @@ pub(super) async fn reach_strictly(setup: &Setup, all: bool) -> Result<Reach> {
     })
 }
 
+/// Where a command looks that is about everything unless somebody says otherwise.
+pub(super) async fn reach_widely(setup: &Setup, all: bool) -> Result<Scope> {
+    let asked_for = asked_for(setup, all).await?;
+    Ok(asked_for.map_or(Scope::All, |reach| reach.scope))
+}
+
 /// Where a memory goes that somebody writes here, and the directory if that proves it. A project
 /// that `--project` names for the first time is made by it.
 pub(super) async fn project_to_write(setup: &Setup) -> Result<(Project, Option<String>)> {

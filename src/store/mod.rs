@@ -16,19 +16,22 @@ pub mod candidates;
 mod columns;
 mod page;
 pub mod postgres;
+mod record;
 mod retention;
 pub mod sqlite;
 pub mod trace;
 mod vector;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::pin::Pin;
 
 pub use candidates::{Candidate, CandidateQuery, Candidates};
+pub use record::{Chunk, Feed, Feeding, Merged, MovedMemory, MovedSession, Origin, Record, Sink};
 pub use retention::{Due, Forgotten, Group, Survey};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::{Content, Filter, Kind, Memory, MemoryId, Page, Project, Scope};
 use crate::memory::{Selection, Session, Timestamp};
 use trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
@@ -66,7 +69,7 @@ pub struct NewMemory {
     /// Shown first when a session starts.
     pub pinned: bool,
     /// By which way it came.
-    pub source: &'static str,
+    pub source: Cow<'static, str>,
     /// When it was said.
     pub created_at: Timestamp,
     /// When it stops being live.
@@ -134,6 +137,26 @@ pub struct Stats {
     pub span: Option<(Timestamp, Timestamp)>,
     /// Size on disk, in bytes.
     pub store_bytes: u64,
+}
+
+/// Says no to replacing memories, unless somebody said that it is meant.
+fn refuse_to_replace(held: u64, anyway: bool) -> Result<()> {
+    match held == 0 || anyway {
+        true => Ok(()),
+        false => Err(Error::invalid(
+            "--force",
+            format!(
+                "the store holds {held} memories, which a restore would replace; nothing was \
+                 touched. `sage backup FILE` keeps them first, `sage import sage FILE` adds the \
+                 backup's to them, and --force replaces them"
+            ),
+        )),
+    }
+}
+
+/// A feed that stopped before its end: whoever fed it says why.
+fn broken_feed() -> Error {
+    Error::Io("reading stopped before the end, and nothing was replaced".to_owned())
 }
 
 /// A verb on its way. Boxed, its code stands in the executable once and not in each caller, which is
@@ -236,6 +259,15 @@ verbs! {
     /// What a session starts with: notes that are pinned, then those with a key, then summaries,
     /// each the newest first.
     opening(project: Project, now: Timestamp, notes_max: usize, summaries_max: usize) -> Vec<Memory>;
+    /// Hands out all that a scope holds, as it is at one moment, in the order of [`Record`]. Ends
+    /// early when nobody takes it any more.
+    export(scope: Scope, sink: Sink) -> ();
+    /// Takes in what another store handed out, in order, in one transaction: what is here already
+    /// stays, and gains at most words that it lacked or a version that took its place.
+    merge(records: Vec<Record>) -> Merged;
+    /// Puts what it is fed with in the place of all that is here, in one transaction, if the feed
+    /// comes to its end. A store that holds memories refuses, unless it is told to.
+    replace(feed: Feeding, anyway: bool) -> Merged;
     /// Writes what is in the log back into the database.
     checkpoint() -> ();
 }

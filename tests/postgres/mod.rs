@@ -2,5 +2,8 @@
 //! and go, and who may do what.
 
 mod faults;
-mod parity;
+mod load;
+mod outages;
+pub mod parity;
+mod several;
 mod tls;

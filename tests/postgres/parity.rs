@@ -8,7 +8,7 @@ use sage::recall::{HITS_MAX, RecallRequest};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::harness::{Database, on_postgres};
+use crate::harness::{Database, NO_POSTGRES, clusters, on_postgres, skipped, tell};
 
 /// An engine over either store.
 struct Sage {
@@ -80,10 +80,10 @@ impl Sage {
 }
 
 /// Numbers that look like chance and are the same each time.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -123,7 +123,7 @@ const WORDS: [&str; 24] = [
 ];
 
 /// "test" is in nearly all, most words in many, and numbered ones in a few.
-fn text(dice: &mut Dice) -> String {
+pub fn text(dice: &mut Dice) -> String {
     let mut words = Vec::new();
     for _ in 0..=dice.roll(40) {
         words.push(dice.pick(&WORDS).to_owned());
@@ -137,7 +137,7 @@ fn moment(dice: &mut Dice) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + dice.roll(40) as i64 * 3_600).unwrap()
 }
 
-fn capture(dice: &mut Dice) -> Capture {
+pub fn capture(dice: &mut Dice) -> Capture {
     let project = dice.pick(&["shop", "bakery", "Quay"]);
     let kind = dice.pick(&Kind::ALL);
     let words = text(dice);
@@ -325,4 +325,140 @@ fn both_stores_answer_alike() {
         same(&both, "put", |sage| sage.keep(captures.clone()));
         assert!(compare(&both, &mut dice) > 1_000);
     });
+}
+
+/// Words that are in so many of a hundred texts.
+const COMMON: [(&str, u64); 7] = [
+    ("deploy", 90),
+    ("server", 60),
+    ("数据库", 55),
+    ("index", 45),
+    ("release", 40),
+    ("迁移", 35),
+    ("token", 33),
+];
+
+/// How many captures come in one batch, as in an import.
+const BATCH: u64 = 256;
+
+/// A capture of a large store: some common words among rare ones.
+fn one_of_many(dice: &mut Dice, number: u64) -> Capture {
+    let mut words: Vec<String> = Vec::new();
+    for (word, percent) in COMMON {
+        if dice.roll(100) < percent {
+            // Twice weighs more than once.
+            words.extend(vec![word.to_owned(); 1 + dice.roll(2) as usize]);
+        }
+    }
+    for _ in 0..3 + dice.roll(6) {
+        words.push(format!("module{}", dice.roll(400)));
+    }
+    words.push(format!("ticket{}", dice.roll(20_000)));
+    let is_turn = dice.roll(2) == 0;
+    let project = if dice.roll(5) == 0 { "bakery" } else { "shop" };
+    let kind = if is_turn { Kind::Turn } else { Kind::Note };
+    Capture {
+        // One in seven takes the place of an earlier one.
+        key: (!is_turn && dice.roll(7) < 2).then(|| format!("key{}", dice.roll(50))),
+        tags: match dice.roll(20) {
+            0 => vec![format!("gone{}", number / 8_192)],
+            _ => Vec::new(),
+        },
+        session: (dice.roll(3) > 0).then(|| format!("{project}-{}", number / 60)),
+        created_at: Some(moment(dice)),
+        ..Capture::note(Project::new(project), kind, &words.join(" "), "test")
+    }
+}
+
+/// The same of two stores of so many passages, with deleted and superseded memories among them.
+fn alike_when_large(database: &Database, size: u64) {
+    let both = [Sage::new(None), Sage::new(Some(database))];
+    let mut dice = Dice(0x1a46e);
+    let mut number = 0;
+    while number < size {
+        let batch: Vec<Capture> = (0..BATCH)
+            .map(|_| {
+                number += 1;
+                one_of_many(&mut dice, number)
+            })
+            .collect();
+        same(&both, "put", |sage| sage.keep(batch.clone()));
+    }
+    for part in (0..=number / 8_192).step_by(2) {
+        let filter = Filter {
+            tags: vec![format!("gone{part}")],
+            ..Filter::default()
+        };
+        let forgotten = same(&both, "forget", |sage| {
+            let request = ForgetRequest {
+                scope: Scope::All,
+                ids: Vec::new(),
+                filter: filter.clone(),
+            };
+            let preview = sage.engine.forget_preview(&request);
+            let code = sage.runtime.block_on(preview).unwrap().code;
+            let forget = sage.engine.forget(&request, &code);
+            sage.runtime.block_on(forget).unwrap()
+        });
+        assert!(forgotten.memories > 0);
+    }
+    let scopes = [Scope::Project(Project::new("shop")), Scope::All];
+    let stats = same(&both, "stats", |sage| {
+        let stats = sage.runtime.block_on(sage.engine.stats(&Scope::All));
+        let stats = stats.unwrap();
+        (stats.by_kind, stats.superseded, stats.passages)
+    });
+    assert!(stats.1 > size / 20, "many are superseded: {stats:?}");
+    let mut questions: Vec<String> = COMMON.iter().map(|(word, _)| (*word).to_owned()).collect();
+    questions.push(COMMON.map(|(word, _)| word).join(" "));
+    for _ in 0..30 {
+        let (module, ticket) = (dice.roll(400), dice.roll(20_000));
+        let common = || COMMON[(module % 7) as usize].0;
+        questions.push(format!("{} module{module}", common()));
+        questions.push(format!("deploy {} ticket{ticket} module{module}", common()));
+    }
+    let (mut asked, mut found) = (0, 0);
+    for scope in &scopes {
+        for question in &questions {
+            let kinds = if asked % 5 == 4 {
+                vec![Kind::Turn]
+            } else {
+                Vec::new()
+            };
+            let filter = Filter {
+                kinds,
+                ..Filter::default()
+            };
+            let hits = same(&both, question, |sage| {
+                sage.search(scope, &filter, question)
+            });
+            asked += 1;
+            found += hits.len();
+        }
+    }
+    assert!(found > asked * 5, "{found} hits");
+    tell(&format!(
+        "PARITY with PostgreSQL {}: {} passages, {} memories superseded; {asked} queries, {found} hits, all alike",
+        database.cluster.version, stats.2, stats.1
+    ));
+}
+
+#[test]
+fn common_words_rank_alike_in_a_store_of_some_size() {
+    on_postgres(
+        "common_words_rank_alike_in_a_store_of_some_size",
+        |database| {
+            alike_when_large(&database, 5_000);
+        },
+    );
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn common_words_rank_alike_in_a_hundred_thousand_passages() {
+    let test = "common_words_rank_alike_in_a_hundred_thousand_passages";
+    match clusters().first() {
+        Some(cluster) => alike_when_large(&Database::new(cluster), 125_000),
+        None => skipped(test, NO_POSTGRES),
+    }
 }

@@ -76,9 +76,13 @@ pub(super) async fn neighbours(
         ));
     }
     conditions.filter(&query.filter, "p", "p.memory_id");
+    // The places come first, whatever the planner believes: before it has statistics it takes a
+    // project for small, and would read all of it.
     let sql = format!(
         "SELECT {PASSAGE} FROM {asked} WITH ORDINALITY AS asked (session_id, position, place)
-         JOIN passage p ON p.session_id = asked.session_id AND p.position = asked.position
+         CROSS JOIN LATERAL (
+             SELECT * FROM passage
+             WHERE session_id = asked.session_id AND position = asked.position OFFSET 0) p
          WHERE {} ORDER BY asked.place, p.id",
         conditions.sql
     );

@@ -149,6 +149,12 @@ fn told_by_server(place: &str, db: &DbError) -> Error {
     }
 }
 
+/// Whether this connection may only read: what it is connected to may have become a replica, or
+/// kept a setting that has gone since.
+pub(super) fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
 /// Whether somebody took the schema away: a new connection makes it again.
 pub(super) fn is_schema_gone(error: &tokio_postgres::Error) -> bool {
     matches!(

@@ -13,15 +13,20 @@ mod candidates;
 mod chunk;
 mod db;
 mod explain;
+mod export;
 mod forget;
 mod index;
 mod list;
 mod memories;
+mod merge;
+mod moves;
 mod open;
 mod postings;
+pub mod predecessor;
 mod put;
 mod reassign;
 mod retention;
+mod rows;
 mod sessions;
 mod stats;
 mod taking;
@@ -269,7 +274,7 @@ impl Postgres {
                 Err(failure) => Err(failure),
             };
             let failure = match outcome {
-                Ok(()) => match db.commit().await {
+                Ok(()) => match db.commit_writing().await {
                     Ok(()) => return Ok(()),
                     Err(failure) => unknown_fate(place, failure)?,
                 },
@@ -281,7 +286,11 @@ impl Postgres {
                 }
                 Failure::Sql(error) if tries < TRIES_MAX && self.may_reconnect(&error) => {}
                 failure => {
-                    db.roll_back().await;
+                    match &failure {
+                        // The next call connects anew.
+                        Failure::Sql(error) if explain::is_read_only(error) => self.let_go(),
+                        _ => db.roll_back().await,
+                    }
                     return Err(explain::failure(place, failure));
                 }
             }
@@ -303,9 +312,14 @@ impl Postgres {
     fn may_reconnect(&self, error: &tokio_postgres::Error) -> bool {
         let may = explain::is_connection_lost(error) || explain::is_schema_gone(error);
         if may {
-            self.inner.pool.retain(|_, _| false);
+            self.let_go();
         }
         may
+    }
+
+    /// Closes the connections that nobody uses.
+    fn let_go(&self) {
+        self.inner.pool.retain(|_, _| false);
     }
 
     /// The locks of the projects that memories of a scope are in, in their order.
@@ -374,13 +388,14 @@ impl Attempt {
     }
 }
 
-/// Of a commit whose connection broke nobody knows whether it was made, so it is not repeated.
+/// Of a commit whose connection broke nobody knows whether it was made. The caller is told, who may
+/// repeat it: the same event, and the same words, are one memory.
 fn unknown_fate(place: &str, failure: Failure) -> Result<Failure> {
     match failure {
         Failure::Sql(error) if explain::is_connection_lost(&error) => {
             Err(Error::Unavailable(format!(
-                "the connection to PostgreSQL {place} broke in the moment of saving; look whether \
-                 it was saved before you repeat it"
+                "the connection to PostgreSQL {place} broke in the moment of saving, which may or \
+                 may not have been done; repeat it, what is there already is not kept twice"
             )))
         }
         failure => Ok(failure),

@@ -21,11 +21,15 @@ const MIGRATIONS: &[&str] = &[
 const LIMITS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '20s';
     SET idle_in_transaction_session_timeout = '60s'; SET jit = off;";
 
+/// All joins here go from few rows to many by an index. Before it has statistics, and for the
+/// arrays of a large batch, the planner would rather read whole posting lists into a hash.
+const PLANS: &str = "SET enable_hashjoin = off; SET enable_mergejoin = off;";
+
 /// Sets a connection up, and checks the schema or makes it.
 pub(super) async fn prepare(db: &Db, schema: &str, place: &str) -> Outcome<()> {
     // What is told as saved must survive a power cut, whatever the server's default is.
     let session = format!(
-        "SET search_path = \"{schema}\", pg_temp; {LIMITS}
+        "SET search_path = \"{schema}\", pg_temp; {LIMITS} {PLANS}
          SELECT set_config('synchronous_commit', 'on', false)
          WHERE current_setting('synchronous_commit') = 'off'"
     );

@@ -1,42 +1,42 @@
 //! Keeping memories.
+//!
+//! Most memories of a batch are new. What the store may know of them is asked once, for all; only those
+//! that it does know are looked at one by one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
-use uuid::Uuid;
 
 use super::db::{Db, Failure, Outcome, Values};
 use super::index::{Changes, Standing, column};
 use super::list::kind_column;
 use super::memories::{name, name_column};
+use super::rows::Rows;
 use super::sessions;
 use crate::error::Error;
-use crate::memory::{Kind, MemoryId};
+use crate::memory::{Kind, MemoryId, Project};
 use crate::store::{NewMemory, Put};
 
 /// Keeps memories in order; the caller's transaction makes it all or nothing.
 pub(super) async fn put(db: &Db, memories: &[NewMemory]) -> Outcome<Vec<Put>> {
-    let mut batch = Batch {
-        db,
-        changes: Changes::default(),
-        projects: HashMap::new(),
-        directories: HashMap::new(),
-        sessions: HashMap::new(),
-        numbers: Vec::new(),
-    };
+    let mut batch = Batch::new(db);
+    batch.seen = Seen::ask(db, memories).await?;
     let mut outcomes = Vec::with_capacity(memories.len());
     for (index, new) in memories.iter().enumerate() {
         let left = memories.len() - index;
         outcomes.push(batch.put_one(new, left).await?);
     }
+    batch.write_rows().await?;
     batch.changes.write(db).await?;
     Ok(outcomes)
 }
 
 /// What a transaction has learned, so that it asks once.
-struct Batch<'a> {
-    db: &'a Db,
-    changes: Changes<'a>,
+pub(super) struct Batch<'a> {
+    pub db: &'a Db,
+    pub changes: Changes<'a>,
+    rows: Rows<'a>,
+    seen: Seen,
     projects: HashMap<&'a str, i64>,
     directories: HashMap<&'a str, i64>,
     sessions: HashMap<(&'a str, i64), i64>,
@@ -44,19 +44,90 @@ struct Batch<'a> {
     numbers: Vec<i64>,
 }
 
-/// A memory that is there already.
-struct Known {
-    name: MemoryId,
-    standing: Standing,
-    key: Option<String>,
-    content_bytes: usize,
-    live: bool,
+/// What the store, or an earlier memory of the batch, may have of a batch.
+#[derive(Default)]
+struct Seen {
+    events: HashSet<String>,
+    hashes: HashSet<Vec<u8>>,
+    keys: HashSet<String>,
 }
 
-const KNOWN: &str = "id, project_id, kind, session_id, position, created_ms, expires_ms,
+impl Seen {
+    async fn ask(db: &Db, memories: &[NewMemory]) -> Outcome<Self> {
+        let events: Vec<&str> = memories
+            .iter()
+            .filter_map(|new| new.event.as_deref())
+            .collect();
+        let keys: Vec<&str> = memories
+            .iter()
+            .filter_map(|new| new.key.as_deref())
+            .collect();
+        let projects: Vec<&str> = memories
+            .iter()
+            .map(|new| new.project.key.as_str())
+            .collect();
+        let hashes: Vec<&[u8]> = memories
+            .iter()
+            .map(|new| new.content_hash.as_slice())
+            .collect();
+        let (asked_events, asked_hashes, asked_keys): (Values<'_>, Values<'_>, Values<'_>) =
+            (&[&events], &[&hashes], &[&projects, &keys]);
+        let (events, hashes, keys) = tokio::join!(
+            biased;
+            db.rows(
+                "SELECT event FROM memory WHERE event = ANY ($1)
+                 UNION ALL SELECT event FROM forgotten WHERE event = ANY ($1)",
+                asked_events,
+            ),
+            db.rows(
+                "SELECT content_hash FROM memory
+                 WHERE content_hash = ANY ($1) AND superseded_by IS NULL",
+                asked_hashes,
+            ),
+            db.rows(
+                "SELECT key FROM memory
+                 WHERE project_id IN (SELECT id FROM project WHERE key = ANY ($1))
+                   AND key = ANY ($2) AND superseded_by IS NULL",
+                asked_keys,
+            ),
+        );
+        let mut seen = Self::default();
+        for row in &events? {
+            seen.events.insert(row.try_get(0)?);
+        }
+        for row in &hashes? {
+            seen.hashes.insert(row.try_get(0)?);
+        }
+        for row in &keys? {
+            seen.keys.insert(row.try_get(0)?);
+        }
+        Ok(seen)
+    }
+
+    /// Whether a memory may be there already, or take the place of one; from now on it is.
+    fn may_have(&mut self, new: &NewMemory) -> bool {
+        let event = new.event.as_ref();
+        let is_known_event = event.is_some_and(|event| !self.events.insert(event.clone()));
+        let is_known_hash = !self.hashes.insert(new.content_hash.to_vec());
+        let key = new.key.as_ref();
+        let is_known_key = key.is_some_and(|key| !self.keys.insert(key.clone()));
+        is_known_event || is_known_hash || is_known_key || new.replaces.is_some()
+    }
+}
+
+/// A memory that is there already.
+pub(super) struct Known {
+    pub name: MemoryId,
+    pub standing: Standing,
+    pub key: Option<String>,
+    content_bytes: usize,
+    pub live: bool,
+}
+
+pub(super) const KNOWN: &str = "id, project_id, kind, session_id, position, created_ms, expires_ms,
                      name, key, octet_length(content), superseded_by IS NULL";
 
-fn known(row: &Row) -> Outcome<Known> {
+pub(super) fn known(row: &Row) -> Outcome<Known> {
     let content_bytes: i32 = row.try_get(9)?;
     Ok(Known {
         standing: Standing::read(row)?,
@@ -68,14 +139,35 @@ fn known(row: &Row) -> Outcome<Known> {
 }
 
 impl<'a> Batch<'a> {
+    pub fn new(db: &'a Db) -> Self {
+        Self {
+            db,
+            changes: Changes::default(),
+            rows: Rows::default(),
+            seen: Seen::default(),
+            projects: HashMap::new(),
+            directories: HashMap::new(),
+            sessions: HashMap::new(),
+            numbers: Vec::new(),
+        }
+    }
+
     /// Keeps one; so many are left with it.
     async fn put_one(&mut self, new: &'a NewMemory, left: usize) -> Outcome<Put> {
+        if !self.seen.may_have(new) {
+            let project = self.project(&new.project).await?;
+            self.learn_directory(new, project).await?;
+            let session = self.session(new, project).await?;
+            self.insert(project, session, new, &[], left).await?;
+            return Ok(Put::Stored { superseded: None });
+        }
+        self.write_rows().await?;
         if let Some(event) = &new.event
             && let Some(outcome) = self.put_event(event, new).await?
         {
             return Ok(outcome);
         }
-        let project = self.project(new).await?;
+        let project = self.project(&new.project).await?;
         self.learn_directory(new, project).await?;
         let mut replaced = self.replaced_by_name(project, new).await?;
         let session = self.session(new, project).await?;
@@ -101,6 +193,11 @@ impl<'a> Batch<'a> {
         Ok(Put::Stored {
             superseded: new.replaces.or(replaced.last().map(|known| known.name)),
         })
+    }
+
+    /// Whoever looks at memories one by one must find those that came before.
+    async fn write_rows(&mut self) -> Outcome<()> {
+        self.rows.write(self.db, &mut self.changes).await
     }
 
     /// What becomes of a memory whose event was kept or forgotten before.
@@ -130,12 +227,12 @@ impl<'a> Batch<'a> {
         Ok(Some(Put::Known(known.name)))
     }
 
-    async fn project(&mut self, new: &'a NewMemory) -> Outcome<i64> {
-        let key = new.project.key.as_str();
+    pub async fn project(&mut self, project: &'a Project) -> Outcome<i64> {
+        let key = project.key.as_str();
         if let Some(id) = self.projects.get(key) {
             return Ok(*id);
         }
-        let id = sessions::make_project(self.db, &new.project).await?;
+        let id = sessions::make_project(self.db, project).await?;
         self.projects.insert(key, id);
         Ok(id)
     }
@@ -149,7 +246,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    async fn session(&mut self, new: &'a NewMemory, project: i64) -> Outcome<Option<i64>> {
+    pub async fn session(&mut self, new: &'a NewMemory, project: i64) -> Outcome<Option<i64>> {
         let Some(client_id) = new.session.as_deref() else {
             return Ok(None);
         };
@@ -162,7 +259,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The same words by another event: whoever forgets them means that one too.
-    async fn remember_event(&self, same: &Known, new: &NewMemory) -> Outcome<()> {
+    pub async fn remember_event(&self, same: &Known, new: &NewMemory) -> Outcome<()> {
         if let Some(event) = &new.event {
             self.db
                 .run(
@@ -175,7 +272,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The same words: of a turn in the same conversation, of a note anywhere in the project.
-    async fn same_content(
+    pub async fn same_content(
         &self,
         project: i64,
         session: Option<i64>,
@@ -206,7 +303,7 @@ impl<'a> Batch<'a> {
         row.as_ref().map(known).transpose()
     }
 
-    async fn holder_of_key(&self, project: i64, new: &NewMemory) -> Outcome<Option<Known>> {
+    pub async fn holder_of_key(&self, project: i64, new: &NewMemory) -> Outcome<Option<Known>> {
         let Some(key) = &new.key else { return Ok(None) };
         let sql = format!(
             "SELECT {KNOWN} FROM memory
@@ -237,7 +334,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The same turn came again: more words replace fewer, in place.
-    async fn keep_the_fuller(&mut self, known: Known, new: &'a NewMemory) -> Outcome<Put> {
+    pub async fn keep_the_fuller(&mut self, known: Known, new: &'a NewMemory) -> Outcome<Put> {
         if !known.live || new.content.text.len() <= known.content_bytes {
             return Ok(Put::Known(known.name));
         }
@@ -290,7 +387,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    async fn insert_tags(&self, memory: i64, tags: &[String]) -> Outcome<u64> {
+    pub async fn insert_tags(&self, memory: i64, tags: &[String]) -> Outcome<u64> {
         if tags.is_empty() {
             return Ok(0);
         }
@@ -342,55 +439,7 @@ impl<'a> Batch<'a> {
             created_ms: new.created_at.as_millisecond(),
             expires_ms: new.expires_at.map(|at| at.as_millisecond()),
         };
-        let (position, tagged) = tokio::join!(
-            biased;
-            insert_row(self.db, &row, new),
-            self.insert_tags(memory, &new.tags),
-        );
-        tagged?;
-        let standing = Standing {
-            position: position?,
-            ..row
-        };
-        self.changes.add(standing, &new.passages);
+        self.rows.push(row, new);
         Ok(())
     }
-}
-
-/// Writes the memory's row and returns its place in the session. Turns take one place after the
-/// other; anything else stands before the next turn. 0 without a session.
-async fn insert_row(db: &Db, row: &Standing, new: &NewMemory) -> Outcome<i64> {
-    let places = i64::from(new.kind == Kind::Turn);
-    let name: Uuid = name_column(new.id);
-    db.one(
-        "WITH place AS (
-             UPDATE session SET next_position = next_position + $4,
-                 started_ms = least(started_ms, $7), last_ms = greatest(last_ms, $7)
-             WHERE id = $3 RETURNING next_position - $4 AS position)
-         INSERT INTO memory (id, project_id, session_id, kind, pinned, created_ms, expires_ms, name,
-                             key, source, event, content_hash, metadata, reply_start, content,
-                             position)
-         VALUES ($1, $2, $3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                 coalesce((SELECT position FROM place), 0))
-         RETURNING position",
-        &[
-            &row.memory,
-            &row.project,
-            &row.session,
-            &places,
-            &row.kind,
-            &new.pinned,
-            &row.created_ms,
-            &row.expires_ms,
-            &name,
-            &new.key,
-            &new.source,
-            &new.event,
-            &new.content_hash.as_slice(),
-            &new.metadata,
-            &new.content.reply_start.map(column),
-            &new.content.text,
-        ],
-    )
-    .await
 }

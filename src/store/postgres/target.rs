@@ -51,7 +51,8 @@ impl Target {
                 ));
             }
         };
-        let mut target = parse(variable, url.trim(), settings)?;
+        let ca_file = settings.ca_file.clone();
+        let mut target = parse(variable, url.trim(), ca_file, &settings.schema)?;
         if let Some(path) = &settings.password_file {
             let password = read_secret("SAGE_DATABASE_PASSWORD_FILE", path)?;
             target
@@ -61,8 +62,18 @@ impl Target {
         Ok(target)
     }
 
+    /// Reads the address of a database that is not Sage's; `named_by` is what errors name.
+    pub fn read(named_by: &str, url: &str, ca_file: Option<PathBuf>) -> Result<Self> {
+        parse(named_by, url.trim(), ca_file, "")
+    }
+
     /// `host/database schema name`: nothing in it is secret.
     pub fn place(&self) -> String {
+        format!("{} schema {}", self.database(), self.schema)
+    }
+
+    /// `host/database`.
+    pub fn database(&self) -> String {
         let ports = self.config.get_ports();
         let port = |index: usize| {
             let port = ports.get(index).or(ports.first()).copied();
@@ -78,17 +89,13 @@ impl Target {
                 Host::Unix(path) => path.display().to_string() + &port(index),
             })
             .collect();
-        format!(
-            "{}/{} schema {}",
-            hosts.join(","),
-            self.config.get_dbname().unwrap_or_default(),
-            self.schema
-        )
+        let name = self.config.get_dbname().unwrap_or_default();
+        format!("{}/{name}", hosts.join(","))
     }
 }
 
 /// Takes out of an address what the client library does not know, and reads the rest with it.
-fn parse(variable: &str, url: &str, settings: &DatabaseConfig) -> Result<Target> {
+fn parse(variable: &str, url: &str, mut ca_file: Option<PathBuf>, schema: &str) -> Result<Target> {
     // The library's own message may quote the address, so it is not passed on.
     let wrong = |what: &str| {
         Error::invalid(
@@ -100,7 +107,7 @@ fn parse(variable: &str, url: &str, settings: &DatabaseConfig) -> Result<Target>
         return Err(wrong("this is no address of a PostgreSQL database"));
     }
     let (base, query) = url.split_at(url.len() - query_bytes(url));
-    let (mut mode, mut ca_file, mut rest) = (String::new(), settings.ca_file.clone(), Vec::new());
+    let (mut mode, mut rest) = (String::new(), Vec::new());
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let mut decoded = form_urlencoded::parse(pair.as_bytes());
         let (name, value) = decoded.next().unwrap_or_default();
@@ -108,7 +115,9 @@ fn parse(variable: &str, url: &str, settings: &DatabaseConfig) -> Result<Target>
             "sslmode" => mode = value.into_owned(),
             "sslrootcert" if value == "system" => ca_file = None,
             "sslrootcert" => ca_file = Some(PathBuf::from(value.into_owned())),
-            _ => rest.push(pair),
+            // The library splits the names of hosts, but not what is given as an option.
+            "host" => rest.push(pair.replace("%2C", ",").replace(',', "&host=")),
+            _ => rest.push(pair.to_owned()),
         }
     }
     let (ssl_mode, trust) = match mode.as_str() {
@@ -133,7 +142,7 @@ fn parse(variable: &str, url: &str, settings: &DatabaseConfig) -> Result<Target>
         config,
         trust,
         ca_file,
-        schema: settings.schema.clone(),
+        schema: schema.to_owned(),
     })
 }
 
@@ -256,6 +265,10 @@ mod tests {
                 "/run/pg/x schema sage",
             ),
             ("postgres://u@%2Frun%2Fpg/x", "/run/pg/x schema sage"),
+            (
+                "postgres:///x?host=/run/a,%2Frun%2Fb%2Cdb&port=1,2,3&user=u",
+                "/run/a:1,/run/b:2,db:3/x schema sage",
+            ),
             ("postgres://u:hunter2@db", "db/u schema sage"),
             ("postgres://u:a?hunter2&sslmode=b@db/x", "db/x schema sage"),
         ] {

@@ -13,7 +13,8 @@ pub(super) const ROW: &str = "id, name, project_id, session_id, position, kind, 
 pub(super) const SELECT: &str = "
     SELECT m.name, p.key, s.client_id, m.kind, m.content, m.reply_start, m.key, m.pinned, m.source,
            m.created_ms, m.expires_ms, successor.name, m.metadata,
-           (SELECT group_concat(tag, ' ' ORDER BY tag) FROM tag WHERE memory_id = m.id), m.id
+           (SELECT group_concat(tag, ' ' ORDER BY tag) FROM tag WHERE memory_id = m.id), m.id,
+           m.position, m.event
     FROM memory m
     JOIN project p ON p.id = m.project_id
     LEFT JOIN session s ON s.id = m.session_id

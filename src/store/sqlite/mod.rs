@@ -6,10 +6,12 @@
 //! is an immediate transaction, and `open` installs the patience to wait for it.
 
 mod candidates;
+mod export;
 mod forget;
 mod index;
 mod list;
 mod memories;
+mod merge;
 mod open;
 mod put;
 mod reassign;
@@ -27,7 +29,8 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use super::page::Start;
 use super::trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
 use super::{
-    Candidate, CandidateQuery, Candidates, Counts, Forgotten, NewMemory, NewPassage, Put, Stats,
+    Candidate, CandidateQuery, Candidates, Counts, Feed, Feeding, Forgotten, Merged, NewMemory,
+    NewPassage, Put, Record, Sink, Stats, broken_feed, refuse_to_replace,
 };
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
@@ -187,6 +190,12 @@ fn had_a_result<T>(value: Option<T>) -> Result<T> {
 enum Failure {
     Caller(Error),
     Sql(rusqlite::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Caller(error)
+    }
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -375,6 +384,31 @@ impl Sqlite {
     ) -> Result<Vec<Memory>> {
         self.read(move |db| traces::opening(db, &project, now, notes_max, summaries_max))
             .await
+    }
+
+    pub async fn export(&self, scope: Scope, sink: Sink) -> Result<()> {
+        self.read(move |db| export::export(db, &scope, &sink)).await
+    }
+
+    pub async fn merge(&self, records: Vec<Record>) -> Result<Merged> {
+        self.write(move |tx| merge::merge(tx, &records)).await
+    }
+
+    pub async fn replace(&self, mut feed: Feeding, anyway: bool) -> Result<Merged> {
+        self.write(move |tx| {
+            let held = stats::count(tx, &Scope::All)?.memories;
+            refuse_to_replace(held, anyway)?;
+            merge::clear(tx)?;
+            let mut merged = Merged::default();
+            loop {
+                match feed.blocking_recv() {
+                    Some(Feed::Records(records)) => merged.add(&merge::merge(tx, &records)?),
+                    Some(Feed::End) => return Ok(merged),
+                    None => return Err(broken_feed().into()),
+                }
+            }
+        })
+        .await
     }
 
     pub async fn checkpoint(&self) -> Result<()> {

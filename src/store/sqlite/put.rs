@@ -65,18 +65,18 @@ fn put_one(tx: &Transaction<'_>, changes: &mut Changes, new: &NewMemory) -> Outc
 }
 
 /// A memory that is there already.
-struct Known {
-    name: MemoryId,
-    standing: Standing,
-    key: Option<String>,
+pub(super) struct Known {
+    pub name: MemoryId,
+    pub standing: Standing,
+    pub key: Option<String>,
     content_bytes: usize,
-    live: bool,
+    pub live: bool,
 }
 
-const KNOWN: &str = "id, project_id, kind, session_id, position, created_ms, expires_ms,
+pub(super) const KNOWN: &str = "id, project_id, kind, session_id, position, created_ms, expires_ms,
                      name, key, length(CAST(content AS BLOB)), superseded_by IS NULL";
 
-fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
+pub(super) fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
     Ok(Known {
         standing: standing(row)?,
         name: MemoryId::from_bytes(row.get(7)?),
@@ -100,24 +100,32 @@ pub(super) fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
 }
 
 /// Whether what is there belongs to the project of what comes.
-fn is_in(tx: &Transaction<'_>, known: &Known, new: &NewMemory) -> rusqlite::Result<bool> {
+pub(super) fn is_in(
+    tx: &Transaction<'_>,
+    known: &Known,
+    new: &NewMemory,
+) -> rusqlite::Result<bool> {
     tx.prepare_cached("SELECT 1 FROM project WHERE id = ?1 AND key = ?2")?
         .exists(params![known.standing.project, new.project.key])
 }
 
-fn is_forgotten(tx: &Transaction<'_>, event: &str) -> rusqlite::Result<bool> {
+pub(super) fn is_forgotten(tx: &Transaction<'_>, event: &str) -> rusqlite::Result<bool> {
     tx.prepare_cached("SELECT 1 FROM forgotten WHERE event = ?1")?
         .exists([event])
 }
 
-fn by_event(tx: &Transaction<'_>, event: &str) -> rusqlite::Result<Option<Known>> {
+pub(super) fn by_event(tx: &Transaction<'_>, event: &str) -> rusqlite::Result<Option<Known>> {
     tx.prepare_cached(&format!("SELECT {KNOWN} FROM memory WHERE event = ?1"))?
         .query_row([event], known)
         .optional()
 }
 
 /// The same words by another event: whoever forgets them means that one too.
-fn remember_event(tx: &Transaction<'_>, same: &Known, new: &NewMemory) -> rusqlite::Result<()> {
+pub(super) fn remember_event(
+    tx: &Transaction<'_>,
+    same: &Known,
+    new: &NewMemory,
+) -> rusqlite::Result<()> {
     if let Some(event) = &new.event {
         tx.prepare_cached("INSERT OR IGNORE INTO repeat (event, memory_id) VALUES (?1, ?2)")?
             .execute(params![event, same.standing.memory])?;
@@ -126,7 +134,7 @@ fn remember_event(tx: &Transaction<'_>, same: &Known, new: &NewMemory) -> rusqli
 }
 
 /// The same words: of a turn in the same conversation, of a note anywhere in the project.
-fn same_content(
+pub(super) fn same_content(
     tx: &Transaction<'_>,
     project: i64,
     session: Option<i64>,
@@ -157,7 +165,7 @@ fn same_content(
     .optional()
 }
 
-fn holder_of_key(
+pub(super) fn holder_of_key(
     tx: &Transaction<'_>,
     project: i64,
     new: &NewMemory,
@@ -195,7 +203,7 @@ fn replaced_by_name(tx: &Transaction<'_>, project: i64, new: &NewMemory) -> Outc
 }
 
 /// The same turn came again: more words replace fewer, in place.
-fn keep_the_fuller(
+pub(super) fn keep_the_fuller(
     tx: &Transaction<'_>,
     changes: &mut Changes,
     known: Known,
@@ -284,15 +292,26 @@ fn insert(
         created_ms: new.created_at.as_millisecond(),
         expires_ms: new.expires_at.map(|at| at.as_millisecond()),
     };
+    insert_row(tx, &standing, new, None)?;
+    changes.add(tx, &standing, &new.passages)
+}
+
+/// Writes a memory's row and its tags.
+pub(super) fn insert_row(
+    tx: &Transaction<'_>,
+    standing: &Standing,
+    new: &NewMemory,
+    superseded_by: Option<i64>,
+) -> rusqlite::Result<()> {
     tx.prepare_cached(&format!(
         "INSERT INTO memory ({ROW})
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?17, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
     ))?
     .execute(params![
-        memory,
+        standing.memory,
         new.id.as_bytes(),
-        project,
-        session,
+        standing.project,
+        standing.session,
         standing.position,
         standing.kind,
         new.pinned,
@@ -305,9 +324,10 @@ fn insert(
         new.metadata,
         new.content.reply_start.map(|at| at as i64),
         new.content.text,
+        superseded_by,
     ])?;
-    insert_tags(tx, memory, &new.tags)?;
-    changes.add(tx, &standing, &new.passages)
+    insert_tags(tx, standing.memory, &new.tags)?;
+    Ok(())
 }
 
 fn insert_tags(tx: &Transaction<'_>, memory: i64, tags: &[String]) -> rusqlite::Result<usize> {

@@ -5,6 +5,8 @@
 //! after an interruption, stores only what is missing.
 
 pub mod claude_code;
+pub mod predecessor;
+pub mod sage;
 
 use std::collections::BTreeMap;
 use std::future::Future;

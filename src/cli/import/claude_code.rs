@@ -1,39 +1,16 @@
-//! `sage import`: brings in what other programs kept.
+//! `sage import claude-code`: brings in Claude Code's transcripts.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::progress::{Progress, clock};
-use super::{Outcome, Setup, output, variable};
+use super::{close, interrupted, row, turn_rows, turns_json};
+use crate::cli::{Outcome, Setup, output, progress, variable};
 use crate::error::{Error, Result};
 use crate::transfer::import::claude_code::{self, Plan};
 use crate::transfer::import::{NAMED_MAX, Summary, store_batches};
-
-/// Bring in past conversations.
-#[derive(FromArgs)]
-#[argh(
-    subcommand,
-    name = "import",
-    usage = "SOURCE [OPTIONS] PATH...",
-    help_triggers("-h", "--help"),
-    example = "sage import claude-code ~/.claude/projects",
-    example = "sage import claude-code --json session.jsonl",
-    note = "Run it as often as you like: what is known already is left alone."
-)]
-pub(super) struct Import {
-    #[argh(subcommand)]
-    source: Option<Source>,
-}
-
-#[derive(FromArgs)]
-#[argh(subcommand)]
-enum Source {
-    ClaudeCode(ClaudeCode),
-}
 
 /// Bring in Claude Code's transcripts.
 #[derive(FromArgs)]
@@ -49,7 +26,7 @@ enum Source {
     note = "Ctrl-C stops in good order, and the same command goes on from there.",
     note = "Claude Code deletes its transcripts after about a month."
 )]
-struct ClaudeCode {
+pub(super) struct ClaudeCode {
     /// files, or folders to search for *.jsonl
     #[argh(positional)]
     path: Vec<PathBuf>,
@@ -58,30 +35,11 @@ struct ClaudeCode {
     json: bool,
     /// the folder that holds the store
     #[argh(option)]
-    data_dir: Option<PathBuf>,
-}
-
-impl Import {
-    pub(super) fn data_dir(&self) -> &Option<PathBuf> {
-        match &self.source {
-            Some(Source::ClaudeCode(args)) => &args.data_dir,
-            None => &None,
-        }
-    }
-}
-
-pub(super) async fn run(args: &Import, setup: &Setup) -> Result<Outcome> {
-    match &args.source {
-        Some(Source::ClaudeCode(args)) => import_claude_code(args, setup).await,
-        None => Err(Error::invalid(
-            "import",
-            "expected what to import, as in `sage import claude-code ~/.claude/projects`",
-        )),
-    }
+    pub(super) data_dir: Option<PathBuf>,
 }
 
 /// What to do with an empty store.
-pub(super) fn first_steps() -> String {
+pub(in crate::cli) fn first_steps() -> String {
     let folder = history().map_or_else(
         || "~/.claude/projects".to_owned(),
         |folder| output::clean_line(&folder.display().to_string()),
@@ -101,7 +59,7 @@ fn history() -> Option<PathBuf> {
     Some(base.join("projects")).filter(|folder| folder.is_dir())
 }
 
-async fn import_claude_code(args: &ClaudeCode, setup: &Setup) -> Result<Outcome> {
+pub(super) async fn run(args: &ClaudeCode, setup: &Setup) -> Result<Outcome> {
     if args.path.is_empty() {
         let folder = history().map_or_else(
             || "expected files or folders with transcripts".to_owned(),
@@ -115,8 +73,7 @@ async fn import_claude_code(args: &ClaudeCode, setup: &Setup) -> Result<Outcome>
         return Err(Error::invalid("PATH", folder));
     }
     // Before the first word on the terminal, so that nobody can be too quick.
-    let mut interrupt = signal(SignalKind::interrupt())
-        .map_err(|error| Error::Internal(format!("Ctrl-C cannot be watched: {error}")))?;
+    let stop = interrupted()?;
     let started = Instant::now();
     let plan = claude_code::plan(&args.path);
     if plan.files.is_empty() && plan.unreadable.is_empty() {
@@ -126,18 +83,15 @@ async fn import_claude_code(args: &ClaudeCode, setup: &Setup) -> Result<Outcome>
                 .to_owned(),
         ));
     }
-    let mut progress = Shown::new(&plan, started);
+    let mut progress = Progress::new(&plan);
     let files_found = plan.files.len() as u64;
     let batches = claude_code::read(plan.files)?;
-    let stop = async {
-        interrupt.recv().await;
-    };
     let stored = store_batches(&setup.engine, batches, stop, &mut |summary| {
         progress.show(summary);
     })
     .await;
-    progress.line.clear();
-    super::tidy_up(setup).await;
+    progress.clear();
+    crate::cli::tidy_up(setup).await;
     let mut summary = stored?;
     let files_ended = summary.files_read + summary.unreadable.len() as u64;
     if !summary.interrupted && files_ended < files_found {
@@ -168,65 +122,50 @@ fn conclude(
     Ok(Outcome::Done)
 }
 
-/// How far an import is of what there is to do.
-struct Shown {
-    line: Progress,
+/// The line that shows how far an import is.
+struct Progress {
+    line: progress::Progress,
     files_total: u64,
     bytes_total: u64,
 }
 
-impl Shown {
-    fn new(plan: &Plan, started: Instant) -> Self {
+impl Progress {
+    fn new(plan: &Plan) -> Self {
         let files_total = plan.files.len() as u64;
         if files_total > 0 {
             let files = output::count(files_total, "file", "files");
             output::note(&format!("importing {files}, {}", output::size(plan.bytes)));
         }
         Self {
-            line: Progress::new(started),
+            line: progress::Progress::new(),
             files_total,
             bytes_total: plan.bytes,
         }
     }
 
     fn show(&mut self, summary: &Summary) {
-        let (files_total, bytes_total) = (self.files_total, self.bytes_total);
-        self.line.show(&|seconds| {
-            let rate = summary.turns() as f64 / seconds.max(0.001);
-            let bytes_left = bytes_total.saturating_sub(summary.bytes_read) as f64;
-            let seconds_left = seconds * bytes_left / (summary.bytes_read as f64).max(1.0);
-            let files_done = summary.files_read + summary.unreadable.len() as u64;
-            format!(
-                "{files_done}/{files_total} files  {} turns  {rate:.0}/s  {} left",
-                summary.turns(),
-                clock(seconds_left),
-            )
-        });
+        let files_total = self.files_total;
+        let files_done = summary.files_read + summary.unreadable.len() as u64;
+        self.line
+            .show(summary.bytes_read, self.bytes_total, &|seconds| {
+                let turns = summary.turns();
+                let rate = turns as f64 / seconds;
+                format!("{files_done}/{files_total} files  {turns} turns  {rate:.0}/s")
+            });
+    }
+
+    fn clear(&self) {
+        self.line.clear();
     }
 }
 
 fn render(summary: &Summary, files_found: u64, elapsed: Duration) -> String {
     let mut text = String::new();
-    let mut row = |name: &str, number: u64, detail: &str| {
-        text.push_str(&format!("{}{number:>9}{detail}\n", output::pad(name, 18)));
-    };
-    row("files", summary.files_read, &format!(" of {files_found}"));
-    row("turns stored", summary.stored, "");
-    row("turns updated", summary.updated, "");
-    row("already known", summary.known, "");
-    for (refusal, count) in &summary.refused {
-        row("not kept", *count, &format!("  {}", refusal.reason()));
-    }
-    if let Some((count, reason)) = &summary.invalid {
-        row(
-            "not taken",
-            *count,
-            &format!("  {}", output::clean_line(reason)),
-        );
-    }
-    row("secrets taken out", summary.redacted, "");
+    let of_files = format!(" of {files_found}");
+    row(&mut text, "files", summary.files_read, &of_files);
+    turn_rows(&mut text, summary);
     for (reason, count) in &summary.broken {
-        row("broken lines", *count, &format!("  {reason}"));
+        row(&mut text, "broken lines", *count, &format!("  {reason}"));
     }
     let name = |path: &Path| output::clean_line(&path.display().to_string());
     for (path, line, reason) in &summary.broken_first {
@@ -239,26 +178,12 @@ fn render(summary: &Summary, files_found: u64, elapsed: Duration) -> String {
     if let Some(more @ 1..) = summary.unreadable.len().checked_sub(NAMED_MAX) {
         text.push_str(&format!("could not be read: {more} more\n"));
     }
-    text.push_str(&format!("It took {:.1} s.\n", elapsed.as_secs_f64()));
-    if summary.interrupted {
-        text.push_str("Interrupted: all this is kept, and the same command goes on from here.\n");
-    }
+    close(&mut text, elapsed, summary.interrupted);
     text
 }
 
 fn summary_json(summary: &Summary, files_found: u64, elapsed: Duration) -> Value {
     let name = |path: &Path| path.display().to_string();
-    let refused: Vec<Value> = summary
-        .refused
-        .iter()
-        .map(|(refusal, count)| json!({"reason": refusal.reason(), "count": count}))
-        .chain(
-            summary
-                .invalid
-                .iter()
-                .map(|(count, reason)| json!({"reason": reason, "count": count})),
-        )
-        .collect();
     let unreadable: Vec<Value> = summary
         .unreadable
         .iter()
@@ -276,12 +201,7 @@ fn summary_json(summary: &Summary, files_found: u64, elapsed: Duration) -> Value
         .collect();
     json!({
         "files": {"found": files_found, "read": summary.files_read, "unreadable": unreadable},
-        "turns": {
-            "stored": summary.stored,
-            "updated": summary.updated,
-            "known": summary.known,
-            "refused": refused,
-        },
+        "turns": turns_json(summary),
         "redacted": summary.redacted,
         "broken_lines": {"reasons": reasons, "first": first},
         "interrupted": summary.interrupted,
