@@ -5,9 +5,11 @@ mod forget;
 mod meters;
 mod moves;
 mod place;
+mod projects;
 mod retention;
 mod turns;
 mod vectors;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,9 @@ use vectors::Vectors;
 pub use crate::models::{Circuit, EmbedHealth};
 pub use crate::store::NewMemory;
 pub use crate::store::postgres::predecessor;
+pub use crate::store::trace::{
+    Injection, Noted, Outcome, ProjectRule, Trace, TraceKind, TraceQuery, Usage,
+};
 pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, Origin, Record, Sink};
 pub use crate::store::{Counts, Forgotten, Group, Merged, Stats, Survey};
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
@@ -38,6 +43,7 @@ pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
 pub use retention::Pruned;
 pub use vectors::VectorStatus;
+pub use watch::{Gift, START};
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and
 /// a store that could not be opened, or was moved away, is tried again at the next call.
@@ -136,17 +142,40 @@ impl Engine {
         self.meters.degraded.add(1);
     }
 
-    /// Decides the project of a call: what was named, else the session's binding, else the
-    /// client's project directory, else the working directory. Only reads.
+    /// Decides the project of a call: what was named, else what a hook announced about this call,
+    /// else the session's binding, else the client's project directory, else the working
+    /// directory. Only reads.
     pub async fn choose_project(&self, hints: &ProjectHints) -> Result<ProjectChoice> {
+        let mut choice = self.decide_project(hints).await?;
+        if !choice.project.is_unassigned() {
+            choice.project = self.true_project(choice.project).await?.0;
+        }
+        Ok(choice)
+    }
+
+    async fn decide_project(&self, hints: &ProjectHints) -> Result<ProjectChoice> {
         let chosen = |project, decided_by| {
             Ok(ProjectChoice {
                 project,
                 decided_by,
+                session: None,
             })
         };
         if let Some(name) = &hints.named {
             return chosen(Project::new(name.as_str()), DecidedBy::Flag);
+        }
+        if let Some(call) = &hints.call {
+            let announced = self
+                .traces(TraceQuery::named(TraceKind::Call, call))
+                .await?;
+            // Two sessions cannot make the same call; if they say so, it proves nothing.
+            if let [announced] = announced.as_slice() {
+                return Ok(ProjectChoice {
+                    project: announced.project.clone(),
+                    decided_by: DecidedBy::Hook,
+                    session: Some(announced.session.clone()),
+                });
+            }
         }
         if let Some(session) = &hints.session
             && let Some(project) = self.session_project(session).await?

@@ -20,6 +20,7 @@ mod cli;
 mod containers;
 mod engine;
 mod healthcheck;
+mod hooks;
 mod mcp;
 mod postgres;
 mod recall;

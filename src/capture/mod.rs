@@ -4,8 +4,8 @@ mod prepare;
 pub mod redact;
 
 pub use prepare::{
-    CONTENT_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, Prepared, TAGS_MAX, index, normal_tags,
-    prepare,
+    CONTENT_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, Prepared, TAGS_MAX, clean, event_key,
+    index, is_only_marks, normal_tags, passages_of, prepare,
 };
 
 use crate::memory::{Content, Kind, Memory, MemoryId, Project, Timestamp};

@@ -83,7 +83,7 @@ pub fn prepare(
         metadata,
         event,
         replaces: capture.replaces,
-        passages: passages(&content.text, created_at, analyser),
+        passages: passages_of(&content.text, created_at, analyser),
         content,
     };
     Ok(Prepared::Ready {
@@ -92,10 +92,18 @@ pub fn prepare(
     })
 }
 
+/// A text without what nobody may keep, not even for a moment: secrets and private spans.
+pub fn clean(text: &str, redact_secrets: bool) -> String {
+    match redact_secrets {
+        true => redact(text).text.into_owned(),
+        false => strip_private(text).0.into_owned(),
+    }
+}
+
 /// Makes what follows from a memory's words and date: for one that was kept before, elsewhere.
 pub fn index(memory: &mut NewMemory, analyser: &Analyser) {
     memory.content_hash = hash(&memory.content.text);
-    memory.passages = passages(&memory.content.text, memory.created_at, analyser);
+    memory.passages = passages_of(&memory.content.text, memory.created_at, analyser);
 }
 
 /// Takes out what must not be kept, and counts it.
@@ -234,7 +242,7 @@ fn validate(capture: &Capture) -> Result<()> {
 }
 
 /// Whether redaction left nothing but its own marks.
-fn is_only_marks(text: &str) -> bool {
+pub fn is_only_marks(text: &str) -> bool {
     let mut rest = text.trim_start();
     while let Some((mark, after)) = rest.split_once(']') {
         if mark != "[private" && !mark.starts_with("[redacted:") {
@@ -303,7 +311,7 @@ fn cut_middle(text: &str, bytes_max: usize) -> String {
 
 /// The idempotency key: the session and what makes the event unique in it. Without a session it is
 /// unique in its project.
-fn event_key(session: Option<&str>, project: &Project, event: &str) -> String {
+pub fn event_key(session: Option<&str>, project: &Project, event: &str) -> String {
     // With its length, or session "a" with event "b/c" would be session "a/b" with event "c".
     match session {
         Some(session) => format!("{}:{session}/{event}", session.len()),
@@ -338,7 +346,7 @@ pub fn normal_tags(tags: impl IntoIterator<Item = String>) -> Vec<String> {
 
 /// Each passage with its terms and those of the date, as a person would write it: people ask for
 /// "the decision of 8 May". Worth 2 points of recall at 10 on dated conversations.
-fn passages(text: &str, created_at: Timestamp, analyser: &Analyser) -> Vec<NewPassage> {
+pub fn passages_of(text: &str, created_at: Timestamp, analyser: &Analyser) -> Vec<NewPassage> {
     let date = created_at.strftime("%-d %B %Y").to_string();
     let count = |part: &str| {
         let mut terms = std::collections::HashMap::<String, u32>::new();

@@ -1,4 +1,5 @@
 //! What Claude Code writes and where it runs. No other layer knows the client's formats.
 
+pub mod hooks;
 pub mod project;
 pub mod transcript;

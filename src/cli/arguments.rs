@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    backup, config, context, export, forget, import, list, mcp, prune, reindex, remember, restore,
-    search, serve, sessions, show, stats, version,
+    backup, config, context, export, forget, hook, import, list, mcp, project, prune, reindex,
+    remember, restore, search, serve, sessions, show, stats, version, why,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -55,9 +55,12 @@ pub(super) enum Command {
     Export(export::Export),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Why(why::Why),
+    Project(project::ManageProjects),
     Serve(serve::Serve),
     Mcp(mcp::Mcp),
     Reindex(reindex::Reindex),
+    Hook(hook::Hook),
     Config(config::ShowConfig),
     Version(version::Version),
 }
@@ -77,11 +80,14 @@ impl Command {
             Self::List(args) => (&args.data_dir, args.project.as_ref()),
             Self::Sessions(args) => (&args.data_dir, args.project.as_ref()),
             Self::Forget(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Project(args) => (&args.data_dir, None),
+            Self::Why(args) => (&args.data_dir, args.project.as_ref()),
             Self::Prune(args) => (&args.data_dir, args.project.as_ref()),
             Self::Stats(args) => (&args.data_dir, args.project.as_ref()),
             Self::Serve(args) => (&args.data_dir, args.project.as_ref()),
             Self::Mcp(args) => (&args.data_dir, args.project.as_ref()),
             Self::Reindex(args) => (&args.data_dir, None),
+            Self::Hook(args) => (&args.data_dir, args.project.as_ref()),
             Self::Config(args) => return args.flags(),
             Self::Version(_) => (&None, None),
         };

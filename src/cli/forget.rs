@@ -19,6 +19,7 @@ use crate::memory::{Filter, Scope};
     help_triggers("-h", "--help"),
     example = "sage forget 0190b5c0-7e11-7c3a-9d5e-2f6f3c1a8b42",
     example = "sage forget --project shop --before 2025-01-01 --yes",
+    example = "sage forget --last",
     note = "Filters: --kind, --tag, --session, --after, --before. They select from the current
 project only, unless --project or --all says otherwise.",
     note = "Without a terminal to ask on, nothing is deleted unless --yes is given."
@@ -42,6 +43,9 @@ pub(super) struct Forget {
     /// said before this time
     #[argh(option)]
     before: Option<String>,
+    /// what was kept last in this project
+    #[argh(switch)]
+    last: bool,
     /// do not ask
     #[argh(switch)]
     yes: bool,
@@ -89,6 +93,9 @@ async fn request(args: &Forget, setup: &Setup) -> Result<ForgetRequest> {
         after: args.after.as_deref(),
         before: args.before.as_deref(),
     })?;
+    if args.last {
+        return last(args, filter, setup).await;
+    }
     match (args.id.is_empty(), filter.is_empty()) {
         (true, true) => Err(Error::invalid(
             "forget",
@@ -117,6 +124,24 @@ async fn request(args: &Forget, setup: &Setup) -> Result<ForgetRequest> {
             })
         }
     }
+}
+
+/// The newest memory that the filter lets through.
+async fn last(args: &Forget, filter: Filter, setup: &Setup) -> Result<ForgetRequest> {
+    if !args.id.is_empty() {
+        return Err(Error::invalid("--last", "give either ids or --last"));
+    }
+    let reach = select::reach_strictly(setup, args.all).await?;
+    reach.tell();
+    let newest = setup.engine.list(&reach.scope, &filter, 1, None).await?;
+    Ok(ForgetRequest {
+        ids: match newest.items.first() {
+            Some(memory) => vec![memory.id],
+            None => return Err(Error::NotFound("nothing is kept here".to_owned())),
+        },
+        scope: reach.scope,
+        filter: Filter::default(),
+    })
 }
 
 fn nothing(args: &Forget) -> Result<Outcome> {

@@ -12,6 +12,7 @@ mod context;
 mod export;
 mod forget;
 mod highlight;
+mod hook;
 mod import;
 mod json;
 mod list;
@@ -19,6 +20,7 @@ mod mcp;
 mod output;
 mod place;
 mod progress;
+mod project;
 mod prune;
 mod reindex;
 mod remember;
@@ -30,6 +32,7 @@ mod sessions;
 mod show;
 mod stats;
 mod version;
+mod why;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -44,12 +47,18 @@ use output::Style;
 /// Runs `sage ARGUMENTS` (the program's name left out) and returns the exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.collect();
+    // The client takes a failure of a hook for an objection, and 2 keeps the prompt from the model.
+    let is_hook = arguments.first().is_some_and(|word| word == "hook");
     match arguments::parse(&arguments).and_then(execute) {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Interrupted) => 130,
         Err(error) => {
             output::complain(&error, arguments::asks_for_json(&arguments));
-            if error.is_usage() { 2 } else { 1 }
+            match error.is_usage() {
+                _ if is_hook => 0,
+                true => 2,
+                false => 1,
+            }
         }
     }
 }
@@ -102,6 +111,7 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
         Command::Serve(_) => serve::run(setup).await,
         Command::Mcp(_) => mcp::run(setup).await,
         Command::Reindex(args) => reindex::run(&args, setup).await,
+        Command::Hook(args) => hook::run(&args, setup).await,
         Command::Search(args) => search::run(&args, setup).await,
         Command::Context(args) => context::run(&args, setup).await,
         Command::Remember(args) => remember::run(&args, setup).await,
@@ -111,6 +121,8 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
         Command::Prune(args) => prune::run(&args, setup).await,
         Command::Sessions(args) => sessions::run(&args, setup).await,
         Command::Stats(args) => stats::run(&args, setup).await,
+        Command::Project(args) => project::run(&args, setup).await,
+        Command::Why(args) => why::run(&args, setup).await,
         Command::Import(args) => import::run(&args, setup).await,
         Command::Export(args) => export::run(&args, setup).await,
         Command::Backup(args) => backup::run(&args, setup).await,

@@ -16,6 +16,7 @@ pub(super) fn hints(config: &Config, environment: Environment<'_>) -> ProjectHin
     let working_dir = std::env::current_dir().ok().and_then(|dir| place(&dir));
     let contained = in_container(environment);
     ProjectHints {
+        call: None,
         named: config.project.clone(),
         session: given("CLAUDE_CODE_SESSION_ID"),
         project_dir: given("CLAUDE_PROJECT_DIR").and_then(|dir| place(Path::new(&dir))),

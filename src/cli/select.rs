@@ -130,6 +130,14 @@ pub(super) async fn project_to_write(setup: &Setup) -> Result<(Project, Option<S
     Ok((choice.project, proven_by.map(|place| place.path)))
 }
 
+/// The one project that a person means who reads as a hook would.
+pub(super) async fn project_to_read(setup: &Setup) -> Result<Project> {
+    match reach_strictly(setup, false).await?.scope {
+        Scope::Project(project) => Ok(project),
+        Scope::All => Ok(Project::unassigned()),
+    }
+}
+
 /// What a project is said to be in by flags alone, for commands that name memories by id.
 pub(super) async fn scope_of_ids(setup: &Setup) -> Result<Scope> {
     match named_by_flag(setup) {

@@ -7,7 +7,7 @@ use super::json::ScopeJson;
 use super::output::{self, Style};
 use super::select;
 use super::{Outcome, Setup};
-use crate::engine::Stats;
+use crate::engine::{Stats, Usage};
 use crate::error::Result;
 use crate::memory::json::ProjectJson;
 use crate::memory::{Kind, time};
@@ -30,6 +30,9 @@ pub(super) struct ShowStats {
     /// in all projects
     #[argh(switch)]
     all: bool,
+    /// tell how often replies used what hooks gave, and what was held out (SAGE_HOLD_OUT)
+    #[argh(switch)]
+    benefit: bool,
     /// print JSON: scope, memories by kind, superseded, passages, sessions, projects, oldest,
     /// newest, store, store_bytes
     #[argh(switch)]
@@ -41,6 +44,9 @@ pub(super) struct ShowStats {
 
 pub(super) async fn run(args: &ShowStats, setup: &Setup) -> Result<Outcome> {
     let reach = select::reach(setup, args.all).await?;
+    if args.benefit {
+        return benefit(args, &reach, setup).await;
+    }
     let stats = setup.engine.stats(&reach.scope).await?;
     let store = setup.engine.status().await.store;
     if !args.json {
@@ -66,6 +72,46 @@ pub(super) async fn run(args: &ShowStats, setup: &Setup) -> Result<Outcome> {
         "store": store,
         "store_bytes": stats.store_bytes,
     }))?;
+    Ok(Outcome::Done)
+}
+
+/// Memories that were given, and those that would have been: of each, how many stand in the reply.
+/// The difference is what the giving did.
+async fn benefit(args: &ShowStats, reach: &select::Reach, setup: &Setup) -> Result<Outcome> {
+    let [given, held_out] = setup.engine.benefit(&reach.scope).await?;
+    let share = |usage: Usage| match usage.given {
+        0 => None,
+        all => Some(usage.used as f64 / all as f64),
+    };
+    let difference = share(given).zip(share(held_out)).map(|(a, b)| a - b);
+    if args.json {
+        let value = |usage: Usage| json!({"memories": usage.given, "used": usage.used});
+        output::print_json(&json!({
+            "scope": ScopeJson::new(reach),
+            "given": value(given),
+            "held_out": value(held_out),
+            "difference": difference,
+        }))?;
+        return Ok(Outcome::Done);
+    }
+    reach.tell();
+    let line = |name: &str, usage: Usage| {
+        let percent =
+            share(usage).map_or(String::new(), |share| format!(", {:.1} %", share * 100.0));
+        let name = setup.style.dim(&output::pad(name, 10));
+        format!(
+            "{name}  {} memories, {} in the reply{percent}\n",
+            usage.given, usage.used
+        )
+    };
+    let mut text = line("given", given) + &line("held out", held_out);
+    text.push_str(&match difference {
+        Some(difference) => format!("Giving them made {:+.1} points.\n", difference * 100.0),
+        None => {
+            "There is nothing to compare yet; SAGE_HOLD_OUT=5 holds some prompts out.\n".to_owned()
+        }
+    });
+    output::print(&text)?;
     Ok(Outcome::Done)
 }
 

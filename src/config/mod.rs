@@ -5,6 +5,7 @@
 
 mod database;
 mod embed;
+mod hooks;
 mod server;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 
 pub use database::{DatabaseConfig, read_secret};
 pub use embed::{DIMENSION_MAX, EmbedConfig};
+pub use hooks::HooksConfig;
 pub use server::{Address, LogFormat, LogLevel, ServerConfig, TOKEN_CHARS_MIN};
 
 /// The values that the program runs with.
@@ -31,6 +33,8 @@ pub struct Config {
     pub redact: bool,
     /// The budget of a context when the caller names none, in estimated tokens.
     pub context_tokens: usize,
+    /// What hooks do.
+    pub hooks: HooksConfig,
     /// What only `sage serve` uses.
     pub server: ServerConfig,
     origins: Vec<(&'static str, Origin)>,
@@ -202,6 +206,48 @@ pub const SETTINGS: &[Setting] = &[
         secret: false,
     },
     Setting {
+        variable: "SAGE_SERVER",
+        flag: None,
+        default: "none, the store itself",
+        meaning: "The server that hooks talk to: http://HOST:PORT.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_CAPTURE",
+        flag: None,
+        default: "on",
+        meaning: "Keep what hooks tell: on or off.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_INJECT",
+        flag: None,
+        default: "on",
+        meaning: "Put memories before the model at prompts and session starts: on or off.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_RANK_BY_USE",
+        flag: None,
+        default: "on",
+        meaning: "Let what replies used come first a little sooner: on or off.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_HOOK_DEADLINE_MS",
+        flag: None,
+        default: "250",
+        meaning: "How long a hook may take, in milliseconds; what is late is left out.",
+        secret: false,
+    },
+    Setting {
+        variable: "SAGE_HOLD_OUT",
+        flag: None,
+        default: "0",
+        meaning: "Of 100 prompts, how many go without memories, to compare: 0 to 50.",
+        secret: false,
+    },
+    Setting {
         variable: "SAGE_LISTEN",
         flag: Some("--listen"),
         default: "127.0.0.1:$SAGE_PORT",
@@ -320,6 +366,7 @@ impl Config {
             context_tokens: reader
                 .parsed("SAGE_CONTEXT_TOKENS", parse_tokens)?
                 .unwrap_or(CONTEXT_TOKENS_DEFAULT),
+            hooks: HooksConfig::load(&mut reader)?,
             server: ServerConfig::load(flags, &mut reader)?,
             origins: Vec::new(),
         };
@@ -339,7 +386,8 @@ impl Config {
                     "SAGE_PROJECT" => self.project.clone().unwrap_or_default(),
                     "SAGE_REDACT" => switch_word(self.redact).to_owned(),
                     "SAGE_CONTEXT_TOKENS" => self.context_tokens.to_string(),
-                    variable => (self.database.value(variable))
+                    variable => (self.hooks.value(variable))
+                        .or_else(|| self.database.value(variable))
                         .or_else(|| self.embed.value(variable))
                         .unwrap_or_else(|| self.server.value(variable)),
                 };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{Flags, Reader, Secret, switch_word};
+use super::{Flags, Reader, Secret, read_secret, switch_word};
 use crate::error::{Error, Result};
 
 /// The port where nobody named one.
@@ -104,6 +104,30 @@ impl ServerConfig {
             log_level: level.unwrap_or(LogLevel::Info),
             log_format: format.unwrap_or(LogFormat::Plain),
         })
+    }
+
+    /// The token, wherever it is kept.
+    ///
+    /// # Errors
+    /// When its file cannot be read, or it is too short to be one.
+    pub fn read_token(&self) -> Result<Option<String>> {
+        let (variable, token) = match (&self.token, &self.token_file) {
+            (Some(token), _) => ("SAGE_TOKEN", token.reveal().to_owned()),
+            (None, Some(path)) => ("SAGE_TOKEN_FILE", read_secret("SAGE_TOKEN_FILE", path)?),
+            (None, None) => return Ok(None),
+        };
+        let token = token.trim().to_owned();
+        // What a header cannot carry nobody could ever send.
+        if token.chars().count() < TOKEN_CHARS_MIN || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::invalid(
+                variable,
+                format!(
+                    "expected at least {TOKEN_CHARS_MIN} ASCII characters without blanks, \
+                     as `openssl rand -hex 32` prints them"
+                ),
+            ));
+        }
+        Ok(Some(token))
     }
 
     /// The value of one of these settings in words; nothing where nothing is set.

@@ -1,11 +1,16 @@
 //! Keeping things.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::Engine;
+use super::watch::{adds_nothing, without_quotes};
 use crate::blocking::blocking;
 use crate::capture::{Capture, Captured, Prepared, Refusal, prepare};
 use crate::error::{Error, Result};
-use crate::memory::Timestamp;
+use crate::memory::{Content, Kind, Project, Timestamp};
 use crate::store::{Put, Store};
+use crate::text::Quotes;
 
 impl Engine {
     /// Keeps one thing.
@@ -26,7 +31,54 @@ impl Engine {
         Ok(all)
     }
 
-    async fn keep(&self, captures: Vec<Capture>) -> Result<Vec<Captured>> {
+    /// Takes out of replies and summaries what they repeat of what their session was given: it is
+    /// kept already. This holds for whatever way they come, an import included.
+    async fn cut_quotes(&self, captures: &mut [Capture]) -> Result<()> {
+        let mut by_session: HashMap<String, Quotes> = HashMap::new();
+        for capture in captures {
+            let Some(session) = capture.session.clone() else {
+                continue;
+            };
+            // A note says something on purpose, and so does what has a key.
+            if capture.kind == Kind::Note || capture.key.is_some() {
+                continue;
+            }
+            let quotes = match by_session.entry(session) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let quotes = self.quotes(new.key()).await?;
+                    new.insert(quotes)
+                }
+            };
+            let (prompt, said) = match capture.kind {
+                Kind::Turn => (capture.content.prompt(), capture.content.reply()),
+                _ => ("", Some(capture.content.text.as_str())),
+            };
+            if let Some(kept) = said.and_then(|said| without_quotes(quotes, said)) {
+                capture.content = match capture.kind {
+                    // Nothing is refused, with the reason.
+                    Kind::Turn if adds_nothing(prompt, &kept) => Content::plain(""),
+                    Kind::Turn => Content::turn(prompt, &kept),
+                    _ => Content::plain(kept),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, mut captures: Vec<Capture>) -> Result<Vec<Captured>> {
+        // Callers who name one project themselves may not know that it is another by now.
+        let mut known: HashMap<String, Project> = HashMap::new();
+        for capture in &mut captures {
+            let given = capture.project.clone();
+            let project = match known.get(&given.key) {
+                Some(project) => project.clone(),
+                None => self.true_project(given.clone()).await?.0,
+            };
+            known.insert(given.key, project.clone());
+            capture.project = project;
+        }
+        self.cut_quotes(&mut captures).await?;
         let (analyser, redact) = (self.analyser.clone(), self.config.redact);
         let now = Timestamp::now();
         // Analysis costs about 10 microseconds a kilobyte; a batch of an import must not hold up

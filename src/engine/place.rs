@@ -7,6 +7,8 @@ use crate::memory::Project;
 pub struct ProjectHints {
     /// `--project` or `SAGE_PROJECT`.
     pub named: Option<String>,
+    /// The client's id of this very call; a hook has announced it with its session.
+    pub call: Option<String>,
     /// The client's session id; its binding in the store decides.
     pub session: Option<String>,
     /// `CLAUDE_PROJECT_DIR`.
@@ -33,6 +35,8 @@ pub struct ProjectChoice {
     pub project: Project,
     /// By what.
     pub decided_by: DecidedBy,
+    /// The session, where a hook named it.
+    pub session: Option<String>,
 }
 
 /// What decided the project of a call.
@@ -40,6 +44,8 @@ pub struct ProjectChoice {
 pub enum DecidedBy {
     /// A flag or setting.
     Flag,
+    /// The hook that announced the call.
+    Hook,
     /// The session's binding in the store.
     Session,
     /// `CLAUDE_PROJECT_DIR`.
@@ -55,6 +61,7 @@ impl DecidedBy {
     pub fn name(self) -> &'static str {
         match self {
             Self::Flag => "flag",
+            Self::Hook => "hook",
             Self::Session => "session",
             Self::Environment => "environment",
             Self::Directory => "directory",

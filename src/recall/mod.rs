@@ -6,6 +6,7 @@
 mod context;
 pub mod cursor;
 mod extract;
+mod inject;
 mod rank;
 
 use std::collections::{HashMap, HashSet};
@@ -130,6 +131,8 @@ pub struct Semantic {
     pub vector: Arc<[f32]>,
 }
 
+pub use inject::{Held, InjectRequest, Injected, inject, opening};
+
 /// Of a longer query, a pasted log for instance, only the first part is looked at.
 const QUERY_BYTES_MAX: usize = 64 * 1024;
 
@@ -181,7 +184,11 @@ pub async fn context(
     let found = find(store, query, semantic, 0, CONTEXT_HITS_MAX).await?;
     let tokens_max = request.tokens_max;
     let degraded = found.degraded;
-    let packing = move || Ok(context::pack(found.hits, &scope, tokens_max, found.silence));
+    let room = context::Room {
+        tokens: tokens_max,
+        units: usize::MAX,
+    };
+    let packing = move || Ok(context::pack(found.hits, &scope, room, found.silence));
     let packed = blocking(packing).await?;
     Ok(Context { degraded, ..packed })
 }

@@ -45,6 +45,7 @@ pub async fn hints(server: &Server, headers: &HeaderMap) -> Result<ProjectHints>
         None => None,
     };
     Ok(ProjectHints {
+        call: None,
         named,
         session: text(headers, &SESSION, NAME_BYTES_MAX)?.map(str::to_owned),
         project_dir,

@@ -5,8 +5,8 @@ use hyper::http::request::Parts;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::config::{Address, ServerConfig, TOKEN_CHARS_MIN, read_secret};
-use crate::error::{Error, Result};
+use crate::config::{Address, ServerConfig};
+use crate::error::Result;
 
 /// What this machine is called by those who are on it.
 const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -76,7 +76,7 @@ impl Guard {
         }
         hosts.retain(|host| host != "0.0.0.0" && host != "[::]");
         Ok(Self {
-            token: token(config)?.map(|token| digest(token.as_bytes())),
+            token: config.read_token()?.map(|token| digest(token.as_bytes())),
             hosts,
             origins: config.allowed_origins.clone(),
         })
@@ -160,26 +160,6 @@ fn name_of(host: &str) -> Option<&str> {
 
 fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
-}
-
-fn token(config: &ServerConfig) -> Result<Option<String>> {
-    let (variable, token) = match (&config.token, &config.token_file) {
-        (Some(token), _) => ("SAGE_TOKEN", token.reveal().to_owned()),
-        (None, Some(path)) => ("SAGE_TOKEN_FILE", read_secret("SAGE_TOKEN_FILE", path)?),
-        (None, None) => return Ok(None),
-    };
-    let token = token.trim().to_owned();
-    // What a header cannot carry nobody could ever send.
-    if token.chars().count() < TOKEN_CHARS_MIN || !token.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::invalid(
-            variable,
-            format!(
-                "expected at least {TOKEN_CHARS_MIN} ASCII characters without blanks, \
-                 as `openssl rand -hex 32` prints them"
-            ),
-        ));
-    }
-    Ok(Some(token))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod connections;
 mod exposition;
 mod guard;
 mod health;
+mod hooks;
 mod limits;
 mod listen;
 mod log;
@@ -40,7 +41,8 @@ use self::metrics::Metrics;
 use self::rest::rest_after;
 use self::sessions::Sessions;
 use self::signals::Signals;
-use crate::config::{Config, LogLevel};
+use crate::claude::hooks::Spool;
+use crate::config::{Config, HooksConfig, LogLevel};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::mcp::Mcp;
@@ -64,6 +66,8 @@ pub struct Server {
     mcp: Mcp,
     project: Option<String>,
     context_tokens: usize,
+    hooks: HooksConfig,
+    spool: Spool,
     store: String,
     guard: Guard,
     limits: Limits,
@@ -114,6 +118,8 @@ pub async fn run(
         mcp: Mcp::new(Arc::clone(&engine), config.context_tokens),
         project: config.project.clone(),
         context_tokens: config.context_tokens,
+        hooks: config.hooks.clone(),
+        spool: hooks::spool(config),
         store: engine.store_name(),
         guard,
         engine,
@@ -135,6 +141,10 @@ pub async fn run(
         .into_iter()
         .map(|listener| tokio::spawn(accept(Arc::clone(&server), listener, stopped.clone())))
         .collect();
+    if server.spool.is_there() {
+        let draining = Arc::clone(&server);
+        tokio::spawn(async move { hooks::drain(&draining).await });
+    }
     let resting = Arc::clone(&server);
     tokio::spawn(async move { rest_after(&resting).await });
     let worker = Arc::clone(&server);

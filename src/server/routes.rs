@@ -17,7 +17,8 @@ use super::guard::Denial;
 use super::health::{self, Probe};
 use super::reply::{self, Cause, Reply};
 use super::tasks::AbortOnDrop;
-use super::{Server, api, caller, mcp, metrics};
+use super::{Server, api, caller, hooks, mcp, metrics};
+use crate::claude::hooks::EVENT_BYTES_MAX;
 use crate::config::LogLevel;
 
 /// The longest that a request may take, its body included. A recall takes milliseconds; what is
@@ -39,6 +40,7 @@ enum Route {
     /// What this is, for a person with a browser.
     Root,
     Mcp,
+    Hooks,
     Health(Probe),
     Metrics,
     Api(&'static Operation),
@@ -59,6 +61,7 @@ impl Route {
         let (route, methods) = match (path, probe) {
             ("/", _) => (Self::Root, &READING[..]),
             ("/metrics", _) => (Self::Metrics, &READING[..]),
+            ("/hooks/claude-code", _) => (Self::Hooks, &[Method::POST][..]),
             ("/mcp", _) => (Self::Mcp, &[Method::POST, Method::DELETE][..]),
             (_, Some(probe)) => (Self::Health(probe), &READING[..]),
             _ => {
@@ -83,6 +86,7 @@ impl Route {
         match self {
             Self::Root => "/",
             Self::Mcp => "/mcp",
+            Self::Hooks => "/hooks/claude-code",
             Self::Health(Probe::Health) => "/health",
             Self::Health(Probe::Liveness) => "/health/liveness",
             Self::Health(Probe::Readiness) => "/health/readiness",
@@ -97,6 +101,7 @@ impl Route {
     fn body_bytes_max(&self) -> usize {
         match self {
             Self::Mcp => MEMORY_BODY_BYTES_MAX,
+            Self::Hooks => EVENT_BYTES_MAX,
             Self::Api(operation) if operation.has_body() => MEMORY_BODY_BYTES_MAX,
             _ => NO_BODY_BYTES_MAX,
         }
@@ -109,7 +114,7 @@ impl Route {
 
     fn reads_json(&self) -> bool {
         match self {
-            Self::Mcp => true,
+            Self::Mcp | Self::Hooks => true,
             Self::Api(operation) => operation.has_body(),
             _ => false,
         }
@@ -260,6 +265,7 @@ async fn perform(server: &Arc<Server>, route: Route, head: Parts, body: Incoming
     server.work.notify_one();
     match route {
         Route::Mcp => mcp::answer(server, &head, read.bytes).await,
+        Route::Hooks => hooks::answer(server, &head, &read.bytes).await,
         Route::Api(operation) => call(server, operation, &head, &read.bytes).await,
         _ => about(),
     }
@@ -342,6 +348,7 @@ fn about() -> Reply {
     let text = format!(
         "Sage {}: long-term memory for Claude Code.\n\n\
          /mcp               the Model Context Protocol (Streamable HTTP)\n\
+         /hooks/claude-code what Claude Code's hooks tell\n\
          /health            how the server is\n\
          /metrics           numbers for Prometheus\n\
          /api/openapi.json  the JSON API, described\n",

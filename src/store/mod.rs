@@ -20,6 +20,7 @@ mod quantised;
 mod record;
 mod retention;
 pub mod sqlite;
+pub mod trace;
 mod vector;
 pub mod vectors;
 
@@ -37,6 +38,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::memory::{Content, Filter, Kind, Memory, MemoryId, Page, Project, Scope};
 use crate::memory::{Selection, Session, Timestamp};
+use trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
 
 /// An open store.
 #[derive(Clone)]
@@ -256,6 +258,30 @@ verbs! {
     count(scope: Scope) -> Counts;
     /// Numbers about a scope.
     stats(scope: Scope) -> Stats;
+    /// Notes what a hook leaves behind, and lets go of what is too old. A trace or a line of the
+    /// ledger that is there already stays as it is.
+    note(noted: Noted, now: Timestamp) -> ();
+    /// Traces, the oldest first.
+    traces(query: TraceQuery) -> Vec<Trace>;
+    /// The ledger's lines about a session, about a memory, or about both; the newest first.
+    injections(scope: Scope, session: Option<String>, memory: Option<MemoryId>, limit: usize) -> Vec<Injection>;
+    /// What the ledger says about each of these memories, in the order asked.
+    usage(ids: Vec<MemoryId>) -> Vec<Usage>;
+    /// How what was given and what was held out for comparison fared.
+    benefit(scope: Scope) -> [Usage; 2];
+    /// The memory that the event with this key made.
+    event_memory(event: String) -> Option<Memory>;
+    /// What was decided about projects, by identity.
+    project_rules() -> Vec<ProjectRule>;
+    /// Decides about a project. What was another name for it follows to what it is now.
+    put_project_rule(rule: ProjectRule) -> ();
+    /// Moves live memories of one project to another, each with its passages and its history;
+    /// those that are not there are left out. Returns how many. A key that the other project has
+    /// stays with its own.
+    reassign(moved: Vec<(MemoryId, Vec<NewPassage>)>, from: Project, to: Project) -> u64;
+    /// What a session starts with: notes that are pinned, then those with a key, then summaries,
+    /// each the newest first.
+    opening(project: Project, now: Timestamp, notes_max: usize, summaries_max: usize) -> Vec<Memory>;
     /// Hands out all that a scope holds, as it is at one moment, in the order of [`Record`]. Ends
     /// early when nobody takes it any more.
     export(scope: Scope, sink: Sink) -> ();

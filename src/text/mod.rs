@@ -4,6 +4,7 @@ mod chars;
 mod injected;
 mod passages;
 mod percent;
+mod quotes;
 mod stop_words;
 mod terms;
 mod tokens;
@@ -11,6 +12,7 @@ mod tokens;
 pub use injected::{BLOCK_END, BLOCK_START, break_tags, strip_injected};
 pub use passages::{PASSAGE_TOKENS_MAX, split_passages};
 pub use percent::{percent_decode, percent_encode};
+pub use quotes::Quotes;
 pub use terms::{Analyser, TERM_BYTES_MAX};
 pub use tokens::{Tally, estimate_tokens};
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use crate::harness::{skipped, tell};
+use crate::harness::skipped;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,8 +65,6 @@ pub enum Taken {
     Value(f64, String),
     /// This machine lacks something: a failure where `CI=true`.
     Missing(String),
-    /// Sage lacks something.
-    NotYet(&'static str),
 }
 
 /// How far a tight budget may stand above what is measured.
@@ -166,16 +164,11 @@ impl Reading {
         Self { name, taken }
     }
 
-    pub fn not_yet(name: &'static str, why: &'static str) -> Self {
-        let taken = Taken::NotYet(why);
-        Self { name, taken }
-    }
-
     /// What is wrong with it, if anything is.
     pub fn complaint(&self) -> Option<String> {
         match &self.taken {
             Taken::Value(value, _) => budget(self.name).complaint(*value),
-            Taken::Missing(_) | Taken::NotYet(_) => None,
+            Taken::Missing(_) => None,
         }
     }
 }
@@ -196,7 +189,6 @@ impl fmt::Display for Reading {
                 }
             }
             Taken::Missing(why) => write!(f, "not measured: {why}"),
-            Taken::NotYet(why) => write!(f, "not yet: {why}"),
         }
     }
 }
@@ -208,8 +200,6 @@ pub fn hold(of: &str, readings: &[Reading]) {
         match &reading.taken {
             Taken::Value(..) => {}
             Taken::Missing(why) => skipped(&format!("budgets: {}", reading.name), why),
-            // Nothing that whoever runs the tests could change.
-            Taken::NotYet(why) => tell(&format!("SKIPPED budgets: {}: {why}", reading.name)),
         }
     }
     let complaints: Vec<_> = readings.iter().filter_map(Reading::complaint).collect();

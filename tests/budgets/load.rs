@@ -59,7 +59,7 @@ pub fn load(subject: &Subject, lengths: &Lengths) -> Vec<Reading> {
 }
 
 /// Brings that many turns into the store, as Claude Code writes them.
-fn fill(subject: &Subject, home: &Home, turns: usize) {
+pub fn fill(subject: &Subject, home: &Home, turns: usize) {
     let mut random = Random(42);
     let mut lines = String::new();
     for turn in 0..turns {
@@ -85,9 +85,13 @@ fn fill(subject: &Subject, home: &Home, turns: usize) {
 }
 
 /// Words as unevenly common as those of a language, the same in every run.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Below 1.
     fn next(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
@@ -96,7 +100,7 @@ impl Random {
         f64::from(u32::try_from(self.0 >> 32).unwrap()) / f64::from(u32::MAX)
     }
 
-    fn words(&mut self, count: usize) -> String {
+    pub fn words(&mut self, count: usize) -> String {
         let words = (0..count).map(|_| format!("w{:.0}", (20_000.0 * self.next().powi(3)).floor()));
         words.collect::<Vec<_>>().join(" ")
     }

@@ -122,6 +122,20 @@ fn memory_is_bounded_under_load_and_given_back() {
     hold_each("load", |subject| load::load(subject, &lengths));
 }
 
+#[test]
+#[ignore = "prints how long hooks take over 10,000 and 100,000 memories; it takes minutes"]
+fn hooks_by_size() {
+    let _alone = alone();
+    let subject = best_subject();
+    for memories in [10_000, 100_000] {
+        let times = times::hook_times(&subject, memories);
+        println!(
+            "{memories} memories: command p50 {:.1} p99 {:.1} ms; HTTP p50 {:.1} p99 {:.1} ms",
+            times.command.0, times.command.1, times.http.0, times.http.1
+        );
+    }
+}
+
 /// Everything, of what is shipped where that is there.
 fn everything() -> Vec<Reading> {
     let _alone = alone();

@@ -7,14 +7,20 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use super::figures::Reading;
+use super::load::{PROJECT, Random, fill};
 use super::process::serve;
 use super::subjects::Subject;
-use crate::harness::{Ask, Connection, Database, Home, NO_POSTGRES, PATIENCE, clusters};
+use crate::harness::{
+    Ask, Connection, Database, Home, NO_POSTGRES, PATIENCE, clusters, finish_with_input,
+};
 
 const STARTS: usize = 20;
 const ENDS: usize = 5;
+const HOOK_ROUNDS: usize = 5;
+const HOOKS: usize = 100;
 const HEALTH_ROUNDS: usize = 5;
 const HEALTH_ASKED: usize = 500;
 
@@ -113,9 +119,66 @@ pub fn start_postgres(subject: &Subject) -> Vec<Reading> {
     ]
 }
 
-/// To be filled when there is a hook: the process from spawn to exit, over 10,000 memories.
-pub fn hook(_subject: &Subject) -> Vec<Reading> {
-    vec![Reading::not_yet("hook", "there is no `sage hook`")]
+/// The process from spawn to exit, over 10,000 memories; beside it the same prompt over HTTP.
+pub fn hook(subject: &Subject) -> Vec<Reading> {
+    let times = hook_times(subject, 10_000);
+    let note = format!(
+        "p50 {:.1} ms; over HTTP p50 {:.1}, p99 {:.1} ms",
+        times.command.0, times.http.0, times.http.1
+    );
+    vec![Reading::value("hook", times.command.1, note)]
+}
+
+/// Milliseconds of hooks, the 50th and the 99th percentile of each way in.
+pub struct HookTimes {
+    pub command: (f64, f64),
+    pub http: (f64, f64),
+}
+
+/// Prompts of as many sessions over a store of that many turns; the least percentiles of some
+/// rounds count.
+pub fn hook_times(subject: &Subject, memories: usize) -> HookTimes {
+    let home = Home::in_memory();
+    fill(subject, &home, memories);
+    let server = serve(subject, &home);
+    let mut connection = server.connect();
+    let mut random = Random::new(11);
+    let mut times = HookTimes {
+        command: (f64::MAX, f64::MAX),
+        http: (f64::MAX, f64::MAX),
+    };
+    for round in 0..HOOK_ROUNDS {
+        let (mut command, mut http) = (Vec::new(), Vec::new());
+        for number in 0..HOOKS {
+            let event = |way: &str, random: &mut Random| {
+                json!({"hook_event_name": "UserPromptSubmit", "cwd": PROJECT, "prompt_id": "p",
+                    "session_id": format!("{way}-{round}-{number}"), "prompt": random.words(8)})
+            };
+            command.push(run_hook(subject, &home, &event("command", &mut random)));
+            let ask = Ask::post("/hooks/claude-code", &event("http", &mut random));
+            http.push(answer_time(&mut connection, &ask));
+        }
+        for (least, times) in [
+            (&mut times.command, &mut command),
+            (&mut times.http, &mut http),
+        ] {
+            least.0 = least.0.min(milliseconds(percentile(times, 0.5)));
+            least.1 = least.1.min(milliseconds(percentile(times, 0.99)));
+        }
+    }
+    times
+}
+
+fn run_hook(subject: &Subject, home: &Home, event: &Value) -> Duration {
+    let mut command = home.command_of(&subject.sage, ["hook", "user-prompt-submit"]);
+    command.env("SAGE_HOOK_DEADLINE_MS", "250");
+    let input = event.to_string();
+    let begin = Instant::now();
+    let finished = finish_with_input(&mut command, input.as_bytes());
+    let took = begin.elapsed();
+    assert_eq!((finished.code, finished.stderr.as_str()), (0, ""));
+    assert!(finished.stdout.contains("additionalContext"), "{input}");
+    took
 }
 
 pub fn health(subject: &Subject) -> Vec<Reading> {

@@ -144,7 +144,9 @@ impl Home {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
             .env("HOME", self.path())
-            .env("SAGE_DATA_DIR", self.data_dir());
+            .env("SAGE_DATA_DIR", self.data_dir())
+            // A loaded machine is slower than what hooks are held to; tests of that say so.
+            .env("SAGE_HOOK_DEADLINE_MS", "20000");
         if let Some(database) = &self.postgres {
             command.env("SAGE_DATABASE_URL", database.url());
         }

@@ -1,6 +1,6 @@
 //! The embedded store under many writers, crashes, power cuts, full disks and bad files.
 
-mod consistency;
+pub mod consistency;
 mod crash;
 mod damaged;
 mod full_disk;

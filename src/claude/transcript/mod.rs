@@ -5,6 +5,7 @@
 //! with Claude Code 2.1.330; older files differ in having no `promptId`, which is allowed for.
 
 mod find;
+mod last;
 mod line;
 mod prompt;
 mod turns;
@@ -15,6 +16,8 @@ use std::io::{self, BufRead, Read};
 use std::ops::ControlFlow;
 
 pub use find::{FoundTranscripts, find_transcripts};
+pub use last::turn_in_file;
+pub use prompt::personal_prompt;
 use turns::Turns;
 
 /// The longest line that is read, in bytes. The longest lines of the client carry pictures and

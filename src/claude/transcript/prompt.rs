@@ -66,13 +66,11 @@ pub(super) fn classify(line: &Line<'_>) -> Said {
     }
     let mut parts = Vec::new();
     for text in &content.texts {
-        let text = without_client_sections(text);
-        let text = without_interrupt_mark(text.trim());
-        if CLIENT_BEGINNINGS.iter().any(|tag| text.starts_with(tag)) {
+        let Some(text) = words_of(text) else {
             return Said::OtherPrompt;
-        }
+        };
         if !text.is_empty() {
-            parts.push(text.to_owned());
+            parts.push(text);
         }
     }
     if !parts.is_empty() {
@@ -82,6 +80,30 @@ pub(super) fn classify(line: &Line<'_>) -> Said {
     } else {
         Said::Nothing
     }
+}
+
+/// What a person wrote in a text, which may be nothing; `None` where the client wrote it.
+fn words_of(text: &str) -> Option<String> {
+    let text = without_client_sections(text);
+    let text = without_interrupt_mark(text.trim());
+    let by_client = CLIENT_BEGINNINGS.iter().any(|tag| text.starts_with(tag));
+    (!by_client).then(|| text.to_owned())
+}
+
+/// The person's words in a prompt as hooks get it, if it is one: no machine's, and no command.
+pub fn personal_prompt(prompt: &str, source: Option<&str>) -> Option<String> {
+    if source.is_some_and(|source| MACHINE_SOURCES.contains(&source)) || is_command(prompt.trim()) {
+        return None;
+    }
+    words_of(prompt).filter(|words| !words.is_empty())
+}
+
+/// Whether it is a command such as `/review src` or `/mcp__x__y`, and no path.
+fn is_command(prompt: &str) -> bool {
+    let first = prompt.split_whitespace().next().unwrap_or_default();
+    let name = first.strip_prefix('/').unwrap_or_default();
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_of_name)
 }
 
 fn is_machine(source: &Text<'_>) -> bool {

@@ -24,7 +24,7 @@ pub(super) async fn run(call: &Call<'_>, _arguments: &Arguments) -> Result<Strin
         text.push('\n');
         text.push_str(&vectors_line(&vectors));
     }
-    if let Some(session) = call.caller.session() {
+    if let Some(session) = call.session() {
         text.push_str("\ncurrent session: ");
         text.push_str(&session);
     }

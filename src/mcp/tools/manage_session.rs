@@ -62,7 +62,7 @@ async fn list(call: &Call<'_>, cursor: Option<&str>) -> Result<String> {
     if page.items.is_empty() {
         return Ok("No sessions here yet.".to_owned());
     }
-    let current = call.caller.session();
+    let current = call.session();
     let mut lines: Vec<_> = page
         .items
         .iter()
@@ -155,7 +155,7 @@ pub(super) fn session_of(call: &Call<'_>, arguments: &Arguments) -> Result<Strin
     arguments
         .text("session")
         .map(str::to_owned)
-        .or_else(|| call.caller.session())
+        .or_else(|| call.session())
         .ok_or_else(|| {
             Error::invalid(
                 "session",

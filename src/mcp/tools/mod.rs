@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::arguments::{self, Arguments, Field};
 use super::rpc::{Fault, Object};
 use super::{Caller, Mcp, param_text, render};
-use crate::engine::{Engine, ProjectChoice};
+use crate::engine::{Engine, ProjectChoice, ProjectHints};
 use crate::error::Result;
 use crate::memory::{Scope, Timestamp};
 use crate::recall::Silence;
@@ -79,6 +79,13 @@ impl Call<'_> {
         Scope::Project(self.choice.project.clone())
     }
 
+    /// The session that writes belong to.
+    fn session(&self) -> Option<String> {
+        self.caller
+            .session()
+            .or_else(|| self.choice.session.clone())
+    }
+
     /// Why reading cannot find anything here, if that is so.
     fn silence(&self) -> Option<&'static str> {
         silence(self.choice)
@@ -110,16 +117,17 @@ pub(super) async fn call(
     let name = param_text(params, "name")?;
     let tool = find(name).ok_or_else(|| unknown(name))?;
     let is_lenient = predecessor::find(name).is_some();
+    let hints = hints_of(caller, params);
     let values = params.get("arguments").unwrap_or(&Value::Null);
     let arguments = match Arguments::read(tool.fields, is_lenient, values) {
         Ok(arguments) => arguments,
         Err(error) => {
-            let chosen = mcp.engine.choose_project(&caller.hints).await.ok();
+            let chosen = mcp.engine.choose_project(&hints).await.ok();
             let project = chosen.map(|choice| format!("\n{}", render::project_line(&choice)));
             return Ok(failure(&format!("{error}{}", project.unwrap_or_default())));
         }
     };
-    let choice = match mcp.engine.choose_project(&caller.hints).await {
+    let choice = match mcp.engine.choose_project(&hints).await {
         Ok(choice) => choice,
         Err(error) if tool.is_diagnosis() => {
             let status = describe_status(&mcp.engine.status().await);
@@ -140,6 +148,18 @@ pub(super) async fn call(
         Ok(text) => success(&format!("{project}\n{text}")),
         Err(error) => failure(&format!("{error}\n{project}")),
     })
+}
+
+/// What is known about where a call comes from. Claude Code names each call, and its hook has told
+/// that name before.
+fn hints_of(caller: &Caller, params: &Object) -> ProjectHints {
+    let meta = params
+        .get("_meta")
+        .and_then(|meta| meta.get("claudecode/toolUseId"));
+    ProjectHints {
+        call: meta.and_then(Value::as_str).map(str::to_owned),
+        ..caller.hints.clone()
+    }
 }
 
 /// Why reading cannot find anything in the project of `choice`, if that is so.

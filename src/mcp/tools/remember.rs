@@ -41,7 +41,7 @@ async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
 
     let project = call.choice.project.clone();
     let mut capture = Capture::note(project, kind.unwrap_or(Kind::Note), content, "mcp");
-    capture.session = call.caller.session();
+    capture.session = call.session();
     if let Some(former) = former {
         capture.kind = kind.unwrap_or(match former.kind {
             Kind::Summary => Kind::Summary,

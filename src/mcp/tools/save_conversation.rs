@@ -28,7 +28,7 @@ pub(super) async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String
         arguments.required_text("assistant_response")?,
         "mcp",
     );
-    capture.session = call.caller.session();
+    capture.session = call.session();
     capture.metadata = arguments.object("metadata").cloned();
     let captured = call.engine.capture(capture).await?;
     Ok(render::captured(&captured, call.choice))

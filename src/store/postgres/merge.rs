@@ -51,12 +51,13 @@ pub(super) fn projects(records: &[Record]) -> impl Iterator<Item = &Project> {
 /// Keeps every writer out until the transaction ends; readers go on.
 pub(super) const LOCK: &str =
     "LOCK TABLE memory, project, directory, session, share, tag, repeat, forgotten, term, passage,
-                posting, holding IN SHARE ROW EXCLUSIVE MODE";
+                posting, holding, trace, rule, injection IN SHARE ROW EXCLUSIVE MODE";
 
 /// Empties the store.
 pub(super) const CLEAR: &str = "
     DELETE FROM posting; DELETE FROM passage; DELETE FROM term; DELETE FROM holding;
-    DELETE FROM tag; DELETE FROM repeat; DELETE FROM forgotten; DELETE FROM memory;
+    DELETE FROM tag; DELETE FROM repeat; DELETE FROM forgotten; DELETE FROM trace; DELETE FROM rule;
+    DELETE FROM injection; DELETE FROM memory;
     DELETE FROM share; DELETE FROM session; DELETE FROM directory; DELETE FROM project";
 
 struct Merge<'a> {

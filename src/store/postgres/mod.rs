@@ -24,6 +24,7 @@ mod open;
 mod postings;
 pub mod predecessor;
 mod put;
+mod reassign;
 mod retention;
 mod rows;
 mod sessions;
@@ -31,6 +32,7 @@ mod stats;
 mod taking;
 mod target;
 mod tls;
+mod traces;
 mod vectors;
 
 use std::collections::BTreeSet;
@@ -44,9 +46,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::page::Start;
+use super::trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
 use super::{
     Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Forgotten, Model, Nearest,
-    NewMemory, Put, Stats,
+    NewMemory, NewPassage, Put, Stats,
 };
 use crate::blocking::blocking;
 use crate::breaker::Breaker;
@@ -674,6 +677,101 @@ impl Postgres {
         let scope = &scope;
         self.read(|db| async move { stats::stats(&db, scope).await })
             .await
+    }
+
+    pub async fn note(&self, noted: Noted, now: Timestamp) -> Result<()> {
+        let project = noted.directory.as_ref().map(|(_, project)| &project.key);
+        let locks: Vec<i64> = project
+            .map(|key| self.project_lock(key))
+            .into_iter()
+            .collect();
+        let noted = &noted;
+        self.write(
+            &locks,
+            |db| async move { traces::note(&db, noted, now).await },
+        )
+        .await
+    }
+
+    pub async fn traces(&self, query: TraceQuery) -> Result<Vec<Trace>> {
+        let query = &query;
+        self.read(|db| async move { traces::find(&db, query).await })
+            .await
+    }
+
+    pub async fn injections(
+        &self,
+        scope: Scope,
+        session: Option<String>,
+        memory: Option<MemoryId>,
+        limit: usize,
+    ) -> Result<Vec<Injection>> {
+        let (scope, session) = (&scope, session.as_deref());
+        self.read(|db| async move { traces::injections(&db, scope, session, memory, limit).await })
+            .await
+    }
+
+    pub async fn usage(&self, ids: Vec<MemoryId>) -> Result<Vec<Usage>> {
+        let ids = &ids;
+        self.read(|db| async move { traces::usage(&db, ids).await })
+            .await
+    }
+
+    pub async fn benefit(&self, scope: Scope) -> Result<[Usage; 2]> {
+        let scope = &scope;
+        self.read(|db| async move { traces::benefit(&db, scope).await })
+            .await
+    }
+
+    pub async fn event_memory(&self, event: String) -> Result<Option<Memory>> {
+        let event = &event;
+        self.read(|db| async move { traces::event_memory(&db, event).await })
+            .await
+    }
+
+    pub async fn project_rules(&self) -> Result<Vec<ProjectRule>> {
+        self.read(|db| async move { reassign::rules(&db).await })
+            .await
+    }
+
+    pub async fn put_project_rule(&self, rule: ProjectRule) -> Result<()> {
+        let lock = self.project_lock(&rule.project.key);
+        let rule = &rule;
+        self.write(
+            &[lock],
+            |db| async move { reassign::put_rule(&db, rule).await },
+        )
+        .await
+    }
+
+    pub async fn reassign(
+        &self,
+        moved: Vec<(MemoryId, Vec<NewPassage>)>,
+        from: Project,
+        to: Project,
+    ) -> Result<u64> {
+        let keys = [&from.key, &to.key];
+        let locks: BTreeSet<i64> = keys.iter().map(|key| self.project_lock(key)).collect();
+        let locks: Vec<i64> = locks.into_iter().collect();
+        let (moved, from, to) = (&moved, &from, &to);
+        self.write(&locks, |db| async move {
+            reassign::reassign(&db, moved, from, to).await
+        })
+        .await
+    }
+
+    pub async fn opening(
+        &self,
+        project: Project,
+        now: Timestamp,
+        notes_max: usize,
+        summaries_max: usize,
+    ) -> Result<Vec<Memory>> {
+        let project = &project;
+        self.read(
+            |db| async move { traces::opening(&db, project, now, notes_max, summaries_max).await },
+        )
+        .await
     }
 
     /// There is no log to write back: the server does that.

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/001_start.sql"),
     include_str!("schema/002_expiry.sql"),
     include_str!("schema/003_vectors.sql"),
+    include_str!("schema/004_hooks.sql"),
 ];
 
 /// The limits of a session: a statement of Sage's takes milliseconds, a batch of an import up to a

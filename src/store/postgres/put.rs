@@ -347,13 +347,14 @@ impl<'a> Batch<'a> {
         self.db
             .run(
                 "UPDATE memory SET content = $2, reply_start = $3, content_hash = $4,
-                        created_ms = $5 WHERE id = $1",
+                        created_ms = $5, metadata = coalesce($6, metadata) WHERE id = $1",
                 &[
                     &standing.memory,
                     &new.content.text,
                     &new.content.reply_start.map(column),
                     &new.content_hash.as_slice(),
                     &standing.created_ms,
+                    &new.metadata,
                 ],
             )
             .await?;

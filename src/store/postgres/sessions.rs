@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::memory::{Page, Project, Scope, Session, Timestamp};
 use crate::store::columns::{session_title, time_of};
 use crate::store::page::{Start, page as cut};
+use crate::store::trace::TraceKind;
 
 /// The number of a project, made if it is not there.
 pub(super) async fn make_project(db: &Db, project: &Project) -> Outcome<i64> {
@@ -192,15 +193,18 @@ pub(super) async fn put(
 }
 
 pub(super) async fn project(db: &Db, client_id: &str) -> Outcome<Option<Project>> {
+    let kind = i16::try_from(TraceKind::Session.number()).unwrap_or_default();
     let row = db
         .row(
-            "SELECT p.key FROM session s JOIN project p ON p.id = s.project_id
-             WHERE s.client_id = $1",
-            &[&client_id],
+            "SELECT coalesce(
+                 (SELECT min(project) FROM trace WHERE kind = $2 AND session = $1),
+                 (SELECT p.key FROM session s JOIN project p ON p.id = s.project_id
+                  WHERE s.client_id = $1))",
+            &[&client_id, &kind],
         )
         .await?;
     match row {
-        Some(row) => Ok(Some(Project::new(row.try_get::<_, String>(0)?))),
+        Some(row) => Ok(row.try_get::<_, Option<String>>(0)?.map(Project::new)),
         None => Ok(None),
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
         "INSERT INTO posting (posting) VALUES ('delete-all');
          DELETE FROM passage; DELETE FROM term; DELETE FROM holding; DELETE FROM tag;
-         DELETE FROM repeat; DELETE FROM forgotten; DELETE FROM memory; DELETE FROM share;
+         DELETE FROM repeat; DELETE FROM forgotten; DELETE FROM trace; DELETE FROM rule;
+         DELETE FROM injection; DELETE FROM memory; DELETE FROM share;
          DELETE FROM session; DELETE FROM directory; DELETE FROM project",
     )
 }

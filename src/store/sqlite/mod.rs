@@ -16,9 +16,11 @@ mod merge;
 mod nearest;
 mod open;
 mod put;
+mod reassign;
 mod retention;
 mod sessions;
 mod stats;
+mod traces;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -28,9 +30,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::page::Start;
+use super::trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
 use super::{
     Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Feed, Feeding, Forgotten,
-    Merged, Model, Nearest, NewMemory, Put, Record, Sink, Stats, broken_feed, refuse_to_replace,
+    Merged, Model, Nearest, NewMemory, NewPassage, Put, Record, Sink, Stats, broken_feed,
+    refuse_to_replace,
 };
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
@@ -380,6 +384,68 @@ impl Sqlite {
 
     pub async fn stats(&self, scope: Scope) -> Result<Stats> {
         self.read(move |db| stats::stats(db, &scope)).await
+    }
+
+    pub async fn note(&self, noted: Noted, now: Timestamp) -> Result<()> {
+        self.write(move |tx| Ok(traces::note(tx, &noted, now)?))
+            .await
+    }
+
+    pub async fn traces(&self, query: TraceQuery) -> Result<Vec<Trace>> {
+        self.read(move |db| traces::find(db, &query)).await
+    }
+
+    pub async fn injections(
+        &self,
+        scope: Scope,
+        session: Option<String>,
+        memory: Option<MemoryId>,
+        limit: usize,
+    ) -> Result<Vec<Injection>> {
+        self.read(move |db| traces::injections(db, &scope, session.as_deref(), memory, limit))
+            .await
+    }
+
+    pub async fn usage(&self, ids: Vec<MemoryId>) -> Result<Vec<Usage>> {
+        self.read(move |db| traces::usage(db, &ids)).await
+    }
+
+    pub async fn benefit(&self, scope: Scope) -> Result<[Usage; 2]> {
+        self.read(move |db| traces::benefit(db, &scope)).await
+    }
+
+    pub async fn event_memory(&self, event: String) -> Result<Option<Memory>> {
+        self.read(move |db| traces::event_memory(db, &event)).await
+    }
+
+    pub async fn project_rules(&self) -> Result<Vec<ProjectRule>> {
+        self.read(reassign::rules).await
+    }
+
+    pub async fn put_project_rule(&self, rule: ProjectRule) -> Result<()> {
+        self.write(move |tx| Ok(reassign::put_rule(tx, &rule)?))
+            .await
+    }
+
+    pub async fn reassign(
+        &self,
+        moved: Vec<(MemoryId, Vec<NewPassage>)>,
+        from: Project,
+        to: Project,
+    ) -> Result<u64> {
+        self.write(move |tx| Ok(reassign::reassign(tx, &moved, &from, &to)?))
+            .await
+    }
+
+    pub async fn opening(
+        &self,
+        project: Project,
+        now: Timestamp,
+        notes_max: usize,
+        summaries_max: usize,
+    ) -> Result<Vec<Memory>> {
+        self.read(move |db| traces::opening(db, &project, now, notes_max, summaries_max))
+            .await
     }
 
     pub async fn export(&self, scope: Scope, sink: Sink) -> Result<()> {

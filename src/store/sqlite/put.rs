@@ -220,7 +220,8 @@ pub(super) fn keep_the_fuller(
         ..known.standing
     };
     tx.prepare_cached(
-        "UPDATE memory SET content = ?2, reply_start = ?3, content_hash = ?4, created_ms = ?5
+        "UPDATE memory SET content = ?2, reply_start = ?3, content_hash = ?4, created_ms = ?5,
+             metadata = coalesce(?6, metadata)
          WHERE id = ?1",
     )?
     .execute(params![
@@ -229,6 +230,7 @@ pub(super) fn keep_the_fuller(
         new.content.reply_start.map(|at| at as i64),
         new.content_hash,
         standing.created_ms,
+        new.metadata,
     ])?;
     changes.add(tx, &standing, &new.passages)?;
     Ok(Put::Updated(known.name))

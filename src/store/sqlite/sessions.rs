@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::memory::{Kind, Page, Project, Scope, Session, Timestamp};
 use crate::store::columns::{session_title, time_of};
 use crate::store::page::{Start, page as cut};
+use crate::store::trace::TraceKind;
 
 /// The number of a project, made if it is not there.
 pub(super) fn make_project(tx: &Transaction<'_>, project: &Project) -> rusqlite::Result<i64> {
@@ -195,9 +196,14 @@ pub(super) fn put(
 
 pub(super) fn project(db: &Connection, client_id: &str) -> rusqlite::Result<Option<Project>> {
     db.prepare_cached(
-        "SELECT p.key FROM session s JOIN project p ON p.id = s.project_id WHERE s.client_id = ?1",
+        "SELECT project FROM trace WHERE kind = ?2 AND session = ?1
+         UNION ALL
+         SELECT p.key FROM session s JOIN project p ON p.id = s.project_id WHERE s.client_id = ?1
+         LIMIT 1",
     )?
-    .query_row([client_id], |row| row.get::<_, String>(0).map(Project::new))
+    .query_row(params![client_id, TraceKind::Session.number()], |row| {
+        row.get::<_, String>(0).map(Project::new)
+    })
     .optional()
 }
 
