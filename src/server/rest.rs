@@ -1,6 +1,6 @@
 //! What the server does when nobody asks for anything any more.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::time::Duration;
 
 use serde_json::json;
@@ -60,6 +60,12 @@ async fn passed(next: Option<Timestamp>) {
 }
 
 async fn upkeep(server: &Server) -> Option<Timestamp> {
+    // This look is at what was opened until now, so nobody need come again for it.
+    tokio::select! {
+        biased;
+        () = server.engine.store_opened() => {}
+        () = ready(()) => {}
+    }
     let done = server.engine.upkeep().await;
     done.unwrap_or_else(|error| {
         let fields = [("error", json!(error.to_string()))];

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Lengths;
 use super::figures::Reading;
 use super::process::{anonymous, highest_resident, resident, serve, settle, watch};
-use super::subjects::Subject;
+use super::subjects::{Subject, host, host_subject};
 use super::times::{answer_time, milliseconds, percentile};
 use crate::harness::{Ask, Home, Server, finish, text_of_tool};
 
@@ -35,11 +35,29 @@ pub fn idle(subject: &Subject, lengths: &Lengths) -> Vec<Reading> {
     let stretch = watch(server.id(), lengths.idle);
     let within = format!("in {} s", lengths.idle.as_secs());
     vec![
-        Reading::value("idle-resident", resident(server.id()), ""),
+        Reading::value(resident_name(subject), resident(server.id()), ""),
         Reading::value("idle-anonymous", anonymous(server.id()), ""),
         Reading::value("idle-cpu", stretch.percent, within.as_str()),
         Reading::value("idle-wakeups", stretch.switches, within),
     ]
+}
+
+/// Of the host's executable, when all else is taken of the one that is shipped.
+pub fn idle_host() -> Vec<Reading> {
+    let (subject, home) = (host_subject(), Home::in_memory());
+    let server = serve(&subject, &home);
+    server.get("/health").is(200);
+    settle(server.id());
+    let resident = resident(server.id());
+    vec![Reading::value(resident_name(&subject), resident, "")]
+}
+
+/// The libraries of the system count where they are linked dynamically.
+fn resident_name(subject: &Subject) -> &'static str {
+    match subject.sage == host() {
+        true => "idle-resident-host",
+        false => "idle-resident",
+    }
 }
 
 pub fn load(subject: &Subject, lengths: &Lengths) -> Vec<Reading> {

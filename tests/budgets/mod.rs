@@ -149,6 +149,7 @@ fn everything() -> Vec<Reading> {
         times::start_postgres(&subject),
         times::health(&subject),
         load::idle(&subject, &lengths),
+        load::idle_host(),
         load::load(&subject, &lengths),
         times::shutdown(&subject),
         times::hook(&subject),

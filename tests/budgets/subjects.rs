@@ -63,7 +63,7 @@ pub fn best_subject() -> Subject {
     shipped("sage").map_or_else(|_| host_subject(), shipped_subject)
 }
 
-fn host_subject() -> Subject {
+pub fn host_subject() -> Subject {
     let name = "host's release";
     let sage = host().to_owned();
     Subject { name, sage }
