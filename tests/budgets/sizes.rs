@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::figures::{Reading, absent};
 use super::subjects::{cargo, host, subjects};
-use crate::harness::shipped;
+use crate::harness::{Engine, shipped};
 
 fn bytes(path: &Path) -> f64 {
     std::fs::metadata(path).unwrap().len() as f64
@@ -24,25 +24,22 @@ pub fn executables() -> Vec<Reading> {
     vec![of("sage"), of("healthcheck")]
 }
 
-/// Of the image that `SAGE_TEST_IMAGE` names, else `sage:latest`, in the engine that
-/// `SAGE_TEST_ENGINE` gives as `DOCKER_HOST` is given. Nobody's own engine is asked.
+/// Of the image in the engine that was handed over; nobody's own engine is asked.
 pub fn image() -> Vec<Reading> {
-    let Ok(engine) = std::env::var("SAGE_TEST_ENGINE") else {
+    if std::env::var_os("SAGE_TEST_ENGINE").is_none() {
         let why = "no container engine was handed over in SAGE_TEST_ENGINE";
-        let missing = |name| Reading::missing(name, why);
-        return vec![missing("image"), missing("image-layers")];
+        return ["image", "image-layers"]
+            .map(|name| Reading::missing(name, why))
+            .into();
+    }
+    let Some(engine) = Engine::handed_over("budgets: image") else {
+        return Vec::new();
     };
-    let image = std::env::var("SAGE_TEST_IMAGE").unwrap_or("sage:latest".to_owned());
-    let mut inspect = Command::new("docker");
-    inspect.args(["image", "inspect", &image]);
-    let output = inspect.env("DOCKER_HOST", &engine).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "docker image inspect: {stderr}");
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let layers = told[0]["RootFS"]["Layers"].as_array().unwrap().len();
+    let told = engine.inspect(engine.image());
+    let layers = told["RootFS"]["Layers"].as_array().unwrap().len();
     let layers = u32::try_from(layers).unwrap();
-    let size = told[0]["Size"].as_f64().unwrap();
-    let note = format!("{:.2} MB compressed", compressed(&engine, &image) / 1e6);
+    let size = told["Size"].as_f64().unwrap();
+    let note = format!("{:.2} MB compressed", compressed(engine) / 1e6);
     vec![
         Reading::value("image", size, note),
         Reading::value("image-layers", f64::from(layers), ""),
@@ -50,16 +47,15 @@ pub fn image() -> Vec<Reading> {
 }
 
 /// What a pull would transfer, about: the whole archive of the image, compressed.
-fn compressed(engine: &str, image: &str) -> f64 {
-    let mut save = Command::new("docker")
-        .args(["save", image])
-        .env("DOCKER_HOST", engine)
+fn compressed(engine: Engine) -> f64 {
+    let mut save = engine
+        .command(&["save", engine.image()])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let archive = save.stdout.take().unwrap();
     let packed = Command::new("gzip").arg("-9").stdin(archive).output();
-    assert!(save.wait().unwrap().success(), "docker save {image}");
+    assert!(save.wait().unwrap().success(), "docker save");
     let length = packed.unwrap().stdout.len();
     f64::from(u32::try_from(length).unwrap())
 }
