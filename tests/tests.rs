@@ -21,6 +21,7 @@ mod containers;
 mod engine;
 mod healthcheck;
 mod hooks;
+mod install;
 mod mcp;
 mod postgres;
 mod recall;

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    backup, config, context, export, forget, hook, import, list, mcp, project, prune, reindex,
-    remember, restore, search, serve, sessions, show, stats, version, why,
+    backup, config, context, export, forget, hook, import, install, list, mcp, project, prune,
+    reindex, remember, restore, search, serve, sessions, show, stats, version, why,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -25,6 +25,7 @@ pub(super) enum Parsed {
     name = "sage",
     help_triggers("-h", "--help"),
     usage = "COMMAND [OPTIONS]",
+    example = "sage install claude-code",
     example = "sage import claude-code ~/.claude/projects",
     example = "sage search how did we fix the login timeout",
     note = "`sage COMMAND --help` explains a command, with examples.",
@@ -42,6 +43,8 @@ struct Sage {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 pub(super) enum Command {
+    Install(install::Install),
+    Uninstall(install::Uninstall),
     Import(import::Import),
     Search(search::Search),
     Context(context::Context),
@@ -88,8 +91,9 @@ impl Command {
             Self::Mcp(args) => (&args.data_dir, args.project.as_ref()),
             Self::Reindex(args) => (&args.data_dir, None),
             Self::Hook(args) => (&args.data_dir, args.project.as_ref()),
+            Self::Install(args) => (&args.data_dir, None),
             Self::Config(args) => return args.flags(),
-            Self::Version(_) => (&None, None),
+            Self::Uninstall(_) | Self::Version(_) => (&None, None),
         };
         let listen = match self {
             Self::Serve(args) => args.listen.clone(),

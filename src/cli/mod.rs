@@ -14,6 +14,7 @@ mod forget;
 mod highlight;
 mod hook;
 mod import;
+mod install;
 mod json;
 mod list;
 mod mcp;
@@ -111,6 +112,8 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
         Command::Serve(_) => serve::run(setup).await,
         Command::Mcp(_) => mcp::run(setup).await,
         Command::Reindex(args) => reindex::run(&args, setup).await,
+        Command::Install(args) => install::install(&args, setup),
+        Command::Uninstall(args) => install::uninstall(&args),
         Command::Hook(args) => hook::run(&args, setup).await,
         Command::Search(args) => search::run(&args, setup).await,
         Command::Context(args) => context::run(&args, setup).await,

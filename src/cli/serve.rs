@@ -6,6 +6,7 @@ use std::sync::Arc;
 use argh::FromArgs;
 
 use super::{Outcome, Setup, output};
+use crate::claude::install::shell_word;
 use crate::error::Result;
 use crate::server::{self, Announcement, End};
 
@@ -62,7 +63,7 @@ fn banner(announcement: &Announcement, bold: &dyn Fn(&str) -> String) -> String 
     );
     text.push_str(&format!(
         "  claude mcp add --scope user sage -- {} mcp\n",
-        quoted(&executable())
+        shell_word(&executable())
     ));
     if let Some(url) = &announcement.url {
         let token = match announcement.wants_token {
@@ -81,13 +82,4 @@ fn banner(announcement: &Announcement, bold: &dyn Fn(&str) -> String) -> String 
 /// How a shell finds this program.
 fn executable() -> String {
     std::env::current_exe().map_or_else(|_| "sage".to_owned(), |path| path.display().to_string())
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@,".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }

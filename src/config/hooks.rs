@@ -67,8 +67,12 @@ impl HooksConfig {
     }
 }
 
-/// Only plain HTTP: a hook is too short for more, and beyond this machine a tunnel does it.
-fn parse_server(variable: &str, word: &str) -> Result<String> {
+/// Reads `http://HOST:PORT`; `variable` is who said it. Only plain HTTP: a hook is too short for
+/// more, and beyond this machine a tunnel does it.
+///
+/// # Errors
+/// When it is something else.
+pub fn parse_server(variable: &str, word: &str) -> Result<String> {
     let address = word
         .strip_prefix("http://")
         .map(|rest| rest.trim_end_matches('/'));

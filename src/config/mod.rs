@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 pub use database::{DatabaseConfig, read_secret};
 pub use embed::{DIMENSION_MAX, EmbedConfig};
-pub use hooks::HooksConfig;
+pub use hooks::{HooksConfig, parse_server};
 pub use server::{Address, LogFormat, LogLevel, ServerConfig, TOKEN_CHARS_MIN};
 pub use settings::{SETTINGS, Setting};
 

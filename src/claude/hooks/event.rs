@@ -73,6 +73,12 @@ impl Kind {
         known.map_or("", |(_, name, _)| name)
     }
 
+    /// The command line's name for it.
+    pub fn argument(self) -> &'static str {
+        let known = Self::ALL.iter().find(|(kind, ..)| *kind == self);
+        known.map_or("", |(.., argument)| argument)
+    }
+
     /// Reads the client's name, or that of the command line.
     pub fn parse(word: &str) -> Option<Self> {
         let mut known = Self::ALL.iter();
