@@ -63,6 +63,10 @@ size:
 soak *ARGS: build
     cargo run --release --locked --example soak -- {{ARGS}}
 
+# Live through sessions of the real Claude Code, offline; CLAUDE names its executable, HARNESS the folder that drives it
+claude-e2e *HARNESS: build
+    tests/claude/e2e {{HARNESS}}
+
 # Everything that CI checks
 ci:
     .ci/run

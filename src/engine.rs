@@ -37,7 +37,7 @@ pub use crate::store::trace::{
     Injection, Noted, Outcome, ProjectRule, Trace, TraceKind, TraceQuery, Usage,
 };
 pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, Origin, Record, Sink};
-pub use crate::store::{Counts, Forgotten, Group, Merged, Stats, Survey};
+pub use crate::store::{Counts, Forgotten, Group, Inspection, Merged, Stats, Survey};
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
@@ -396,6 +396,12 @@ impl Engine {
     pub async fn count(&self, scope: &Scope) -> Result<Counts> {
         let scope = scope.clone();
         self.with_store(async |store: Store| store.count(scope).await)
+            .await
+    }
+
+    /// Which store this is and, if that is asked for, whether it is sound; that reads all of it.
+    pub async fn inspect(&self, is_thorough: bool) -> Result<Inspection> {
+        self.with_store(async |store: Store| store.inspect(is_thorough).await)
             .await
     }
 

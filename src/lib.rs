@@ -5,6 +5,7 @@
 pub mod error;
 
 mod allocator;
+mod ask;
 mod blocking;
 mod breaker;
 mod tls;

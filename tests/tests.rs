@@ -18,6 +18,7 @@ mod capture;
 mod claude;
 mod cli;
 mod containers;
+mod doctor;
 mod engine;
 mod healthcheck;
 mod hooks;

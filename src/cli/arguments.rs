@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    backup, config, context, export, forget, hook, import, install, list, mcp, project, prune,
-    reindex, remember, restore, search, serve, sessions, show, stats, version, why,
+    backup, config, context, doctor, export, forget, hook, import, install, list, mcp, project,
+    prune, reindex, remember, restore, search, serve, sessions, show, stats, version, why,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -45,6 +45,7 @@ struct Sage {
 pub(super) enum Command {
     Install(install::Install),
     Uninstall(install::Uninstall),
+    Doctor(doctor::Doctor),
     Import(import::Import),
     Search(search::Search),
     Context(context::Context),
@@ -92,6 +93,7 @@ impl Command {
             Self::Reindex(args) => (&args.data_dir, None),
             Self::Hook(args) => (&args.data_dir, args.project.as_ref()),
             Self::Install(args) => (&args.data_dir, None),
+            Self::Doctor(args) => (&args.data_dir, None),
             Self::Config(args) => return args.flags(),
             Self::Uninstall(_) | Self::Version(_) => (&None, None),
         };

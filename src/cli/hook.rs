@@ -23,7 +23,8 @@ use crate::memory::Timestamp;
     example = "sage hook session-start < event.json",
     example = "sage hook user-prompt-submit < event.json",
     note = "It prints one JSON object or nothing, and never fails: a prompt must not wait for Sage.",
-    note = "With SAGE_SERVER it tells that server and opens no store."
+    note = "With SAGE_SERVER it tells that server and opens no store; without, a server that runs
+here, if that has the same store, else the store itself."
 )]
 pub(super) struct Hook {
     /// what happened: session-start, user-prompt-submit, stop, ...
@@ -74,14 +75,17 @@ async fn answer(args: &Hook, setup: &Setup) -> Result<Option<String>> {
         event.locate(rules);
     }
     let spool = Spool::new(&config.data_dir, config.hooks.server.as_deref());
-    let home = Home::of(&setup.engine, config)?;
     let late = |_| {
         Err(Error::Unavailable(format!(
             "it took longer than {} ms",
             config.hooks.deadline.as_millis()
         )))
     };
-    let brought = timeout_at(deadline.into(), home.bring(&event, &spool)).await;
+    let bring = async {
+        let home = Home::of(&setup.engine, config).await?;
+        home.bring(&event, &spool).await
+    };
+    let brought = timeout_at(deadline.into(), bring).await;
     match brought.unwrap_or_else(late) {
         Ok(answer) => Ok(answer),
         Err(error) if event.kind.is_kept() && may_come_again(&error) => {

@@ -305,7 +305,7 @@ fn way(args: &Install, setup: &Setup, scope: Scope, via: Via, contained: bool) -
     let address = match (&args.server, &setup.config.hooks.server) {
         (Some(word), _) => parse_server("--server", word)?,
         (None, Some(address)) => address.clone(),
-        (None, None) => format!("127.0.0.1:{}", server.port),
+        (None, None) => (server.own_address()).unwrap_or(format!("127.0.0.1:{}", server.port)),
     };
     let data_dir = match &args.data_dir {
         Some(dir) => Some(text(
@@ -324,7 +324,7 @@ fn way(args: &Install, setup: &Setup, scope: Scope, via: Via, contained: bool) -
         },
         data_dir: data_dir.filter(|_| !is_elsewhere),
         server: address,
-        wants_token: server.token.is_some() || server.token_file.is_some(),
+        wants_token: server.has_token(),
     })
 }
 

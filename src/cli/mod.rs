@@ -9,6 +9,7 @@ mod backup;
 mod config;
 mod confirm;
 mod context;
+mod doctor;
 mod export;
 mod forget;
 mod highlight;
@@ -52,6 +53,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let is_hook = arguments.first().is_some_and(|word| word == "hook");
     match arguments::parse(&arguments).and_then(execute) {
         Ok(Outcome::Done) => 0,
+        Ok(Outcome::Unwell) => 1,
         Ok(Outcome::Interrupted) => 130,
         Err(error) => {
             output::complain(&error, arguments::asks_for_json(&arguments));
@@ -69,6 +71,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
 enum Outcome {
     /// Everything asked for was done.
     Done,
+    /// It was asked whether something is well, and it is not.
+    Unwell,
     /// Somebody pressed Ctrl-C, and the command stopped in good order.
     Interrupted,
 }
@@ -114,6 +118,7 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
         Command::Reindex(args) => reindex::run(&args, setup).await,
         Command::Install(args) => install::install(&args, setup),
         Command::Uninstall(args) => install::uninstall(&args),
+        Command::Doctor(args) => doctor::run(&args, setup).await,
         Command::Hook(args) => hook::run(&args, setup).await,
         Command::Search(args) => search::run(&args, setup).await,
         Command::Context(args) => context::run(&args, setup).await,

@@ -106,6 +106,24 @@ impl ServerConfig {
         })
     }
 
+    /// Whether requests must carry a token.
+    pub fn has_token(&self) -> bool {
+        self.token.is_some() || self.token_file.is_some()
+    }
+
+    /// `HOST:PORT` at which those on this machine reach a server with these settings, if they do.
+    pub fn own_address(&self) -> Option<String> {
+        let own = |address: &Address| match address {
+            Address::Tcp(host, port) => match host.as_str() {
+                "127.0.0.1" | "localhost" | "0.0.0.0" => Some(format!("127.0.0.1:{port}")),
+                "::1" | "::" => Some(format!("[::1]:{port}")),
+                _ => None,
+            },
+            Address::Unix(_) => None,
+        };
+        self.listen.iter().find_map(own)
+    }
+
     /// The token, wherever it is kept.
     ///
     /// # Errors

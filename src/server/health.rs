@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::Server;
 use super::reply::{self, Cause, Reply};
 use crate::engine::Status;
+use crate::memory::Timestamp;
 
 /// What is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub async fn answer(server: &Server, probe: Probe, is_trusted: bool) -> Reply {
         }
         let more = match probe {
             Probe::Readiness | Probe::Liveness => Value::Null,
-            Probe::Health => facts(server, status.as_ref()),
+            Probe::Health => facts(server, status.as_ref()).await,
             Probe::Detailed => details(server, status.as_ref()).await,
         };
         if let Value::Object(more) = more {
@@ -73,8 +74,15 @@ pub async fn answer(server: &Server, probe: Probe, is_trusted: bool) -> Reply {
     reply
 }
 
-fn facts(server: &Server, status: Option<&Status>) -> Value {
+async fn facts(server: &Server, status: Option<&Status>) -> Value {
+    let mut store_id = None;
+    if status.is_some_and(|status| status.problem.is_none()) {
+        let asked = timeout(STORE_PATIENCE, server.engine.inspect(false)).await;
+        store_id = asked.ok().and_then(Result::ok).map(|store| store.store_id);
+    }
     json!({
+        "store_id": store_id,
+        "time": Timestamp::now().to_string(),
         "memory_count": status.and_then(|status| status.memories),
         "version": env!("CARGO_PKG_VERSION"),
         "store": server.store,
@@ -83,7 +91,7 @@ fn facts(server: &Server, status: Option<&Status>) -> Value {
 }
 
 async fn details(server: &Server, status: Option<&Status>) -> Value {
-    let mut value = facts(server, status);
+    let mut value = facts(server, status).await;
     let (recalls_running, recalls_waiting) = server.engine.recalls();
     let more = json!({
         "process_id": std::process::id(),

@@ -62,7 +62,7 @@ async fn take_in(
     event.clean(&server.engine).await?;
     let error = match at {
         Some(_) => return hooks(server).handle(&event, at).await,
-        None => match Home::Store(hooks(server))
+        None => match Home::Store(hooks(server), None)
             .bring(&event, &server.spool)
             .await
         {
@@ -87,7 +87,7 @@ fn hooks(server: &Server) -> Hooks<'_> {
 
 /// Takes in what waits since a time without a server or a store.
 pub async fn drain(server: &Server) {
-    if let Err(error) = Home::Store(hooks(server)).drain(&server.spool).await {
+    if let Err(error) = Home::Store(hooks(server), None).drain(&server.spool).await {
         let fields = [("error", json!(error.to_string()))];
         server.log.event(LogLevel::Warn, "events wait", &fields);
     }

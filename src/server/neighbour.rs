@@ -4,17 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::ask::ask;
 use crate::error::Error;
 
 /// A Sage answers in a millisecond; whoever needs longer stays unknown.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// A health answer is far shorter.
-const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 
 /// What to tell a person whose address is taken.
 pub async fn explain_taken(address: SocketAddr) -> Error {
@@ -55,16 +51,8 @@ fn name(health: &Value) -> Option<String> {
 }
 
 async fn health(address: SocketAddr) -> Option<Value> {
-    let mut stream = TcpStream::connect(address).await.ok()?;
-    let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut answer = Vec::new();
-    stream
-        .take(ANSWER_BYTES_MAX)
-        .read_to_end(&mut answer)
+    let answer = ask(&address.to_string(), "GET /health", "", "")
         .await
         .ok()?;
-    let answer = String::from_utf8(answer).ok()?;
-    let (_, body) = answer.split_once("\r\n\r\n")?;
-    serde_json::from_str(body).ok()
+    serde_json::from_str(&answer.body).ok()
 }

@@ -143,6 +143,17 @@ pub struct Stats {
     pub store_bytes: u64,
 }
 
+/// Which store this is, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// What no other store has.
+    pub store_id: String,
+    /// How many migrations it has.
+    pub schema: u32,
+    /// What is damaged, in the database's own words; empty where nothing is.
+    pub damage: Vec<String>,
+}
+
 /// Says no to replacing memories, unless somebody said that it is meant.
 fn refuse_to_replace(held: u64, anyway: bool) -> Result<()> {
     match held == 0 || anyway {
@@ -258,6 +269,8 @@ verbs! {
     count(scope: Scope) -> Counts;
     /// Numbers about a scope.
     stats(scope: Scope) -> Stats;
+    /// Which store this is and, if that is asked for, whether it is sound; that reads all of it.
+    inspect(is_thorough: bool) -> Inspection;
     /// Notes what a hook leaves behind, and lets go of what is too old. A trace or a line of the
     /// ledger that is there already stays as it is.
     note(noted: Noted, now: Timestamp) -> ();

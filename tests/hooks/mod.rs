@@ -5,6 +5,7 @@ mod failures;
 mod injection;
 mod leaks;
 mod ledger;
+mod neighbour;
 mod projects;
 mod proof;
 mod samples;

@@ -2,6 +2,7 @@
 
 mod client;
 mod files;
+mod plugin;
 mod print;
 mod properties;
 mod working;

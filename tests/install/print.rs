@@ -84,6 +84,9 @@ fn a_host_binary_knows_its_server() {
             && start.ends_with("/sage hook session-start"),
         "{start}"
     );
+    // The client would complain on the terminal about a server that is away at a session's end.
+    let end = &printed["settings"]["hooks"]["SessionEnd"][0]["hooks"][0];
+    assert_eq!(end["type"], "command");
     assert_eq!(
         printed["server"],
         json!({"type": "http", "url": "http://sage.lan:99/mcp"})

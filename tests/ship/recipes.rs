@@ -23,6 +23,7 @@ const RECIPES: &[&str] = &[
     "size",
     "lint",
     "soak",
+    "claude-e2e",
     "ci",
 ];
 

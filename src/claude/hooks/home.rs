@@ -1,14 +1,11 @@
 //! Where a hook brings what it was told: to a server, or to the store itself.
 
-use std::time::Duration;
-
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Event, Hooks, Spool};
-use crate::config::Config;
+use crate::ask::ask;
+use crate::config::{Config, Origin};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::memory::Timestamp;
@@ -16,8 +13,9 @@ use crate::memory::Timestamp;
 /// Waiting events that one hook takes in before its own; the next takes more.
 const DRAINED_MAX: usize = 32;
 
-/// The longest answer that is read: a block of context is far shorter.
-const ANSWER_BYTES_MAX: u64 = 256 * 1024;
+/// The part of its time that a hook gives a server to prove that it has the same store: it takes a
+/// millisecond or two, and without it the store is asked.
+const PROOF_PART: u32 = 5;
 
 /// Tells the server when something happened that comes late, in milliseconds.
 pub const AT_HEADER: &str = "sage-event-at";
@@ -26,8 +24,8 @@ pub const AT_HEADER: &str = "sage-event-at";
 pub enum Home<'a> {
     /// A server at `HOST:PORT`, and the token that it may want.
     Server(&'a str, Option<String>),
-    /// The store of this machine.
-    Store(Hooks<'a>),
+    /// The store of this machine, and where a server runs that has it open, if one does.
+    Store(Hooks<'a>, Option<String>),
 }
 
 impl<'a> Home<'a> {
@@ -35,10 +33,13 @@ impl<'a> Home<'a> {
     ///
     /// # Errors
     /// When the token cannot be read.
-    pub fn of(engine: &'a Engine, config: &'a Config) -> Result<Self> {
+    pub async fn of(engine: &'a Engine, config: &'a Config) -> Result<Self> {
         match &config.hooks.server {
             Some(address) => Ok(Self::Server(address, config.server.read_token()?)),
-            None => Ok(Self::Store(Hooks::of_command(engine, config))),
+            None => {
+                let hooks = Hooks::of_command(engine, config);
+                Ok(Self::Store(hooks, neighbour(engine, config).await))
+            }
         }
     }
 
@@ -55,7 +56,14 @@ impl<'a> Home<'a> {
     async fn tell(&self, event: &Event, at: Option<Timestamp>) -> Result<Option<String>> {
         match self {
             Self::Server(address, token) => post(address, token.as_deref(), event, at).await,
-            Self::Store(hooks) => hooks.handle(event, at).await,
+            Self::Store(hooks, Some(address)) if at.is_none() => {
+                match post(address, None, event, None).await {
+                    // It may have ended since; if it took the event in, it is known.
+                    Err(Error::Unavailable(_)) => hooks.handle(event, None).await,
+                    answer => answer,
+                }
+            }
+            Self::Store(hooks, _) => hooks.handle(event, at).await,
         }
     }
 
@@ -76,9 +84,6 @@ impl<'a> Home<'a> {
     }
 }
 
-/// How long a server on another machine may take to be reached.
-const CONNECT_PATIENCE: Duration = Duration::from_millis(200);
-
 /// Sends an event to a server and returns its answer.
 ///
 /// # Errors
@@ -89,76 +94,68 @@ pub async fn post(
     event: &Event,
     at: Option<Timestamp>,
 ) -> Result<Option<String>> {
-    let failed = |what: &str| {
+    let failed = |what: String| {
         Error::Unavailable(format!(
             "the server at {address} {what}; check that it runs, or SAGE_SERVER"
         ))
     };
-    let body = event.to_value().to_string();
-    let mut head = format!(
-        "POST /hooks/claude-code HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n",
-        body.len()
-    );
+    let mut headers = "Content-Type: application/json\r\n".to_owned();
     if let Some(token) = token {
-        head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        headers.push_str(&format!("Authorization: Bearer {token}\r\n"));
     }
     if let Some(at) = at {
-        head.push_str(&format!("{AT_HEADER}: {}\r\n", at.as_millisecond()));
+        headers.push_str(&format!("{AT_HEADER}: {}\r\n", at.as_millisecond()));
     }
-    let exchange = async {
-        let connecting = timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await;
-        let mut stream = connecting
-            .map_err(|_| failed("is not reached"))?
-            .map_err(|error| failed(&format!("is not reached ({error})")))?;
-        let message = [head.as_bytes(), b"\r\n", body.as_bytes()].concat();
-        let mut answer = Vec::new();
-        stream.write_all(&message).await?;
-        stream
-            .take(ANSWER_BYTES_MAX)
-            .read_to_end(&mut answer)
-            .await?;
-        Ok::<_, Failed>(answer)
-    };
-    let answer = match exchange.await {
-        Ok(answer) => String::from_utf8(answer).map_err(|_| failed("speaks no HTTP"))?,
-        Err(Failed::Told(error)) => return Err(error),
-        Err(Failed::Broken(error)) => return Err(failed(&format!("broke off ({error})"))),
-    };
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .ok_or_else(|| failed("speaks no HTTP"))?;
-    let status = head.split_ascii_whitespace().nth(1).unwrap_or_default();
-    match status {
-        "200" if is_output(body) => Ok(Some(body.to_owned())),
-        "200" | "204" => Ok(None),
-        "400" | "413" => Err(Error::invalid(
+    let body = event.to_value().to_string();
+    let answer = ask(address, "POST /hooks/claude-code", &headers, &body).await;
+    let answer = answer.map_err(|error| failed(format!("did not answer ({error})")))?;
+    match answer.status {
+        200 if is_output(&answer.body) => Ok(Some(answer.body)),
+        200 | 204 => Ok(None),
+        status @ (400 | 413) => Err(Error::invalid(
             "event",
             format!("the server refused it: {status}"),
         )),
-        status => Err(failed(&format!("answered {status}"))),
+        status => Err(failed(format!("answered {status}"))),
     }
+}
+
+/// Settings that hold for this process alone: with one of them set, a server that runs without it
+/// would do something else.
+const OWN_SETTINGS: [&str; 6] = [
+    "SAGE_PROJECT",
+    "SAGE_REDACT",
+    "SAGE_CAPTURE",
+    "SAGE_INJECT",
+    "SAGE_RANK_BY_USE",
+    "SAGE_HOLD_OUT",
+];
+
+/// Where a server runs that has this very store open. It has pages and vectors in memory, so it
+/// answers sooner than a process that has just begun.
+///
+/// Any program may listen there, and it would be told every prompt: so it is told nothing before
+/// it has named the store's id, which only those know who may read the store anyway. A server that
+/// wants a token is not asked, since that would give the token to whoever listens.
+async fn neighbour(engine: &Engine, config: &Config) -> Option<String> {
+    let is_default = |variable: &&str| config.origin(variable) == Origin::Default;
+    if !OWN_SETTINGS.iter().all(|it| is_default(&it)) || config.server.has_token() {
+        return None;
+    }
+    let address = config.server.own_address()?;
+    let prove = async {
+        let answer = ask(&address, "GET /health", "", "").await.ok()?;
+        let health: Value = serde_json::from_str(&answer.body).ok()?;
+        let id = health.get("store_id")?.as_str()?;
+        (engine.inspect(false).await.ok()?.store_id == id).then_some(())
+    };
+    let patience = config.hooks.deadline / PROOF_PART;
+    timeout(patience, prove).await.ok().flatten()?;
+    Some(address)
 }
 
 /// Half an answer would be shown to the model word by word.
 fn is_output(body: &str) -> bool {
     let value: Value = serde_json::from_str(body).unwrap_or_default();
     value.get("hookSpecificOutput").is_some()
-}
-
-enum Failed {
-    Told(Error),
-    Broken(std::io::Error),
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::Told(error)
-    }
-}
-
-impl From<std::io::Error> for Failed {
-    fn from(error: std::io::Error) -> Self {
-        Self::Broken(error)
-    }
 }

@@ -36,11 +36,16 @@ pub struct Waiting {
 }
 
 impl Spool {
+    /// The folder that holds all spools.
+    pub fn root(data_dir: &Path) -> PathBuf {
+        data_dir.join("spool")
+    }
+
     /// The spool in the data folder for a server, or for this machine's own store. Touches nothing.
     pub fn new(data_dir: &Path, server: Option<&str>) -> Self {
         let name = server.map_or("store".to_owned(), digest);
         Self {
-            folder: data_dir.join("spool").join(name),
+            folder: Self::root(data_dir).join(name),
         }
     }
 

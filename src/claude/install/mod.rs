@@ -138,6 +138,14 @@ pub fn server_in(text: &str, holder: &[String]) -> Result<Option<(Value, bool)>>
     }))
 }
 
+/// The value of a text, without comments.
+///
+/// # Errors
+/// When the text is no JSON.
+pub fn plain(text: &str) -> Result<Value> {
+    Ok(jsonc::parse(text)?.value(text))
+}
+
 /// What to write into a file of settings where there is none.
 ///
 /// # Errors

@@ -85,10 +85,16 @@ impl Way {
         wanted.map(piece).collect()
     }
 
-    /// The client runs no handler of type `http` at a session's start; and only a command sees the
-    /// directory's repository.
+    /// The client runs no handler of type `http` at a session's start, and only a command sees the
+    /// directory's repository. At a session's end it complains on the terminal about a server that
+    /// is away (2.1.330, and about no other event), where a command keeps the event for later.
     fn handler(&self, kind: Kind, seconds: u32) -> String {
-        if self.via == Via::Stdio || kind == Kind::SessionStart {
+        let is_command = match kind {
+            Kind::SessionStart => true,
+            Kind::SessionEnd => self.program.is_some(),
+            _ => false,
+        };
+        if self.via == Via::Stdio || is_command {
             let command = Value::from(self.command(kind));
             return format!(
                 "{{\"type\": \"command\", \"command\": {command}, \"timeout\": {seconds}}}"

@@ -5,7 +5,7 @@ use super::list::limit_value;
 use super::memories::project_key;
 use crate::memory::{Project, Scope};
 use crate::store::columns::time_of;
-use crate::store::{Counts, Stats};
+use crate::store::{Counts, Inspection, Stats};
 
 /// What the index says it holds, a row for each project and kind: nothing is counted.
 pub(super) async fn count(db: &Db, scope: &Scope) -> Outcome<Counts> {
@@ -19,6 +19,20 @@ pub(super) async fn count(db: &Db, scope: &Scope) -> Outcome<Counts> {
         memories: row.try_get::<_, i64>(0)?.unsigned_abs(),
         passages: row.try_get::<_, i64>(1)?.unsigned_abs(),
     })
+}
+
+/// The server checks its own pages; nothing is asked of it that would lock others out.
+pub(super) async fn inspect(db: &Db) -> Outcome<Inspection> {
+    let mut inspection = Inspection::default();
+    let sql = "SELECT name, value FROM meta WHERE name IN ('store_id', 'schema_version')";
+    for row in db.rows(sql, &[]).await? {
+        let value: String = row.try_get(1)?;
+        match row.try_get::<_, &str>(0)? {
+            "store_id" => inspection.store_id = value,
+            _ => inspection.schema = value.parse().unwrap_or_default(),
+        }
+    }
+    Ok(inspection)
 }
 
 /// Case is ignored in ASCII only, as in the embedded store.

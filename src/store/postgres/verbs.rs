@@ -15,8 +15,8 @@ use crate::memory::{
 use crate::store::page::Start;
 use crate::store::trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
 use crate::store::{
-    Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Forgotten, Model, Nearest,
-    NewMemory, NewPassage, Put, Stats,
+    Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Forgotten, Inspection, Model,
+    Nearest, NewMemory, NewPassage, Put, Stats,
 };
 
 /// The verbs of [`crate::store::Store`], whose documentation is theirs.
@@ -250,6 +250,11 @@ impl Postgres {
     pub async fn stats(&self, scope: Scope) -> Result<Stats> {
         let scope = &scope;
         self.read(|db| async move { stats::stats(&db, scope).await })
+            .await
+    }
+
+    pub async fn inspect(&self, _is_thorough: bool) -> Result<Inspection> {
+        self.read_at_once(|db| async move { stats::inspect(&db).await })
             .await
     }
 

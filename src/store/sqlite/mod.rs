@@ -33,8 +33,8 @@ use super::page::Start;
 use super::trace::{Injection, Noted, ProjectRule, Trace, TraceQuery, Usage};
 use super::{
     Candidate, CandidateQuery, Candidates, Claim, Counts, Embedded, Feed, Feeding, Forgotten,
-    Merged, Model, Nearest, NewMemory, NewPassage, Put, Record, Sink, Stats, broken_feed,
-    refuse_to_replace,
+    Inspection, Merged, Model, Nearest, NewMemory, NewPassage, Put, Record, Sink, Stats,
+    broken_feed, refuse_to_replace,
 };
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
@@ -384,6 +384,11 @@ impl Sqlite {
 
     pub async fn stats(&self, scope: Scope) -> Result<Stats> {
         self.read(move |db| stats::stats(db, &scope)).await
+    }
+
+    pub async fn inspect(&self, is_thorough: bool) -> Result<Inspection> {
+        self.read_at_once(move |db| stats::inspect(db, is_thorough))
+            .await
     }
 
     pub async fn note(&self, noted: Noted, now: Timestamp) -> Result<()> {

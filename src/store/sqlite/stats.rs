@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use crate::memory::{Project, Scope};
 use crate::store::columns::time_of;
-use crate::store::{Counts, Stats};
+use crate::store::{Counts, Inspection, Stats};
 
 /// What the index says it holds, a row for each project and kind: nothing is counted.
 pub(super) fn count(db: &Connection, scope: &Scope) -> rusqlite::Result<Counts> {
@@ -19,6 +19,25 @@ pub(super) fn count(db: &Connection, scope: &Scope) -> rusqlite::Result<Counts> 
             passages: row.get::<_, i64>(1)?.unsigned_abs(),
         })
     })
+}
+
+/// Damages that are told: the first ones say enough.
+const DAMAGE_MAX: i64 = 5;
+
+pub(super) fn inspect(db: &Connection, is_thorough: bool) -> rusqlite::Result<Inspection> {
+    let id = "SELECT value FROM meta WHERE name = 'store_id'";
+    let mut inspection = Inspection {
+        store_id: db.prepare_cached(id)?.query_row([], |row| row.get(0))?,
+        schema: db.pragma_query_value(None, "user_version", |row| row.get(0))?,
+        damage: Vec::new(),
+    };
+    if is_thorough {
+        let mut check = db.prepare(&format!("PRAGMA quick_check({DAMAGE_MAX})"))?;
+        let lines = check.query_map([], |row| row.get::<_, String>(0))?;
+        inspection.damage = lines.collect::<rusqlite::Result<_>>()?;
+        inspection.damage.retain(|line| line != "ok");
+    }
+    Ok(inspection)
 }
 
 pub(super) fn projects(
