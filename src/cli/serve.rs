@@ -58,12 +58,15 @@ fn banner(announcement: &Announcement, bold: &dyn Fn(&str) -> String) -> String 
         output::clean_line(&announcement.listeners.join(", ")),
         output::clean_line(&announcement.store),
     );
-    text.push_str(
-        "\nConnect Claude Code, in every project over stdio, or in this one over HTTP:\n",
-    );
+    let program = shell_word(&executable());
+    text.push_str("\nConnect Claude Code, with hooks and tools:\n");
+    text.push_str(&match &announcement.url {
+        Some(url) => format!("  {program} install claude-code --via http --server {url}\n"),
+        None => format!("  {program} install claude-code\n"),
+    });
+    text.push_str("\nOr its tools alone, in every project over stdio, or in this one over HTTP:\n");
     text.push_str(&format!(
-        "  claude mcp add --scope user sage -- {} mcp\n",
-        shell_word(&executable())
+        "  claude mcp add --scope user sage -- {program} mcp\n"
     ));
     if let Some(url) = &announcement.url {
         let token = match announcement.wants_token {

@@ -227,6 +227,7 @@ fn a_terminal_gets_to_know_where_and_how_to_connect() {
             executable().display()
         ),
         format!("claude mcp add --transport http sage http://127.0.0.1:{port}/mcp"),
+        format!("install claude-code --via http --server http://127.0.0.1:{port}"),
     ];
     for part in expected {
         assert!(banner.contains(&part), "no {part} in {banner}");
