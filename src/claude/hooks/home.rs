@@ -139,7 +139,7 @@ const OWN_SETTINGS: [&str; 6] = [
 /// wants a token is not asked, since that would give the token to whoever listens.
 async fn neighbour(engine: &Engine, config: &Config) -> Option<String> {
     let is_default = |variable: &&str| config.origin(variable) == Origin::Default;
-    if !OWN_SETTINGS.iter().all(|it| is_default(&it)) || config.server.has_token() {
+    if !OWN_SETTINGS.iter().all(is_default) || config.server.has_token() {
         return None;
     }
     let address = config.server.own_address()?;
