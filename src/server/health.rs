@@ -82,7 +82,7 @@ async fn facts(server: &Server, status: Option<&Status>) -> Value {
     }
     json!({
         "store_id": store_id,
-        "time": Timestamp::now().to_string(),
+        "time_ms": Timestamp::now().as_millisecond(),
         "memory_count": status.and_then(|status| status.memories),
         "version": env!("CARGO_PKG_VERSION"),
         "store": server.store,

@@ -22,6 +22,11 @@ fn health_tells_what_it_holds_and_where() {
     assert_eq!(value["version"], env!("CARGO_PKG_VERSION"));
     assert!(value["uptime_s"].is_u64(), "{value}");
     assert!(value["store"].is_string(), "{value}");
+    assert_eq!(value["store_id"].as_str().unwrap().len(), 36, "{value}");
+    assert!(
+        value["time_ms"].as_i64().unwrap() > 1_700_000_000_000,
+        "{value}"
+    );
     assert_eq!(value.get("reason"), None);
 }
 

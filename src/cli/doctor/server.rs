@@ -98,9 +98,9 @@ async fn judge(
         let advice = "restart it with this version, or update this executable";
         return Finding::warn(NAME, format!("{told}, which is another version"), advice);
     }
-    let their_time: Option<Timestamp> = text("time").parse().ok();
-    let now = Timestamp::now();
-    let apart = their_time.map_or(0, |time| time.as_millisecond() - now.as_millisecond());
+    let their_time = health.get("time_ms").and_then(Value::as_i64);
+    let now = Timestamp::now().as_millisecond();
+    let apart = their_time.map_or(0, |time| time.saturating_sub(now));
     if u128::from(apart.unsigned_abs()) > CLOCK_SLACK.as_millis() {
         let told = format!("{told}; its clock is {} s off ours", apart / 1_000);
         return Finding::warn(NAME, told, "set the clock that is wrong");
