@@ -103,12 +103,12 @@ pub(super) fn install(args: &Install, setup: &Setup) -> Result<Outcome> {
         let message = "only --via http and --via docker ask a server";
         return Err(Error::invalid("--server", message));
     }
-    let contained = place::in_container(&variable);
-    let way = way(args, setup, scope, via, contained)?;
+    let is_elsewhere = via == Via::Docker && is_own_container();
+    let way = way(args, setup, scope, via, is_elsewhere)?;
     if args.print {
         return print(args, scope, &way);
     }
-    if contained && via == Via::Docker {
+    if is_elsewhere {
         let message = "this is a container, and Claude Code is not in it; add --print to see what \
                        to paste, or `docker cp sage:/sage ~/.local/bin/sage` and run it from there";
         return Err(Error::invalid("--via", message));
@@ -300,7 +300,7 @@ pub(super) fn folders() -> Result<Folders> {
     })
 }
 
-fn way(args: &Install, setup: &Setup, scope: Scope, via: Via, contained: bool) -> Result<Way> {
+fn way(args: &Install, setup: &Setup, scope: Scope, via: Via, is_elsewhere: bool) -> Result<Way> {
     let server = &setup.config.server;
     let address = match (&args.server, &setup.config.hooks.server) {
         (Some(word), _) => parse_server("--server", word)?,
@@ -313,8 +313,6 @@ fn way(args: &Install, setup: &Setup, scope: Scope, via: Via, contained: bool) -
         )?),
         None => None,
     };
-    // In a container of its own there is no host's executable to name.
-    let is_elsewhere = contained && via == Via::Docker;
     Ok(Way {
         via,
         program: if is_elsewhere {
@@ -326,6 +324,13 @@ fn way(args: &Install, setup: &Setup, scope: Scope, via: Via, contained: bool) -
         server: address,
         wants_token: server.has_token(),
     })
+}
+
+/// Whether this is Sage's own container, where there is neither a client nor an executable that one
+/// could start. A development container may hold a client, and then `docker` too.
+fn is_own_container() -> bool {
+    let path = variable("PATH").unwrap_or_default();
+    place::in_container(&variable) && find_program("docker", &path).is_none()
 }
 
 /// This executable as the client will find it: by its name in a project's files, which other
