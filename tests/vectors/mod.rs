@@ -4,6 +4,7 @@ mod failures;
 mod finding;
 mod models;
 mod pgvector;
+mod reranking;
 
 use serde_json::{Value, json};
 
