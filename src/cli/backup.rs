@@ -9,6 +9,7 @@ use super::progress::Progress;
 use super::{Outcome, Setup, export};
 use crate::error::Result;
 use crate::transfer::backup::backup;
+use crate::transfer::export::Exported;
 
 /// Write all that is remembered to a file, and read it back before it counts.
 #[derive(FromArgs)]
@@ -27,6 +28,9 @@ pub(super) struct Backup {
     /// where to
     #[argh(positional)]
     file: String,
+    /// vectors too, which are made anew otherwise
+    #[argh(switch)]
+    with_vectors: bool,
     /// print what was written as JSON: file, records, bytes, sha256, seconds
     #[argh(switch)]
     json: bool,
@@ -38,10 +42,11 @@ pub(super) struct Backup {
 pub(super) async fn run(args: &Backup, setup: &Setup) -> Result<Outcome> {
     let stop = interrupted()?;
     let mut progress = Progress::new();
-    let written = backup(&setup.engine, Path::new(&args.file), stop, &mut |done| {
+    let path = Path::new(&args.file);
+    let mut show = |done: &Exported| {
         progress.count(done.memories(), done.memories_total, "memories");
-    })
-    .await;
+    };
+    let written = backup(&setup.engine, path, args.with_vectors, stop, &mut show).await;
     progress.clear();
     export::conclude(&args.file, &written?, progress.elapsed(), args.json)
 }

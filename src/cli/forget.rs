@@ -56,7 +56,7 @@ pub(super) struct Forget {
     #[argh(switch)]
     all: bool,
     /// print JSON: preview (memories, sample), forgotten (memories, passages,
-    /// index_entries; null if nothing was)
+    /// index_entries, vectors; null if nothing was)
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store

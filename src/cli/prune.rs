@@ -57,7 +57,7 @@ pub(super) struct Prune {
     #[argh(switch)]
     all: bool,
     /// print JSON: preview (memories, oldest, newest, groups, kept), pruned (memories, passages,
-    /// index_entries; null if nothing was), interrupted
+    /// index_entries, vectors; null if nothing was), interrupted
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store

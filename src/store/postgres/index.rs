@@ -97,13 +97,23 @@ impl<'a> Changes<'a> {
             return Ok(total);
         }
         let numbers: Vec<i64> = stored.keys().copied().collect();
-        let rows = db
-            .rows(
+        let numbers: Values<'_> = &[&numbers];
+        // The vectors go with their passages.
+        let (vectors, rows) = tokio::join!(
+            biased;
+            db.one(
+                "SELECT count(*) FROM passage p JOIN embedding e ON e.passage_id = p.id
+                 WHERE p.memory_id = ANY ($1)",
+                numbers,
+            ),
+            db.rows(
                 "DELETE FROM passage WHERE memory_id = ANY ($1)
                  RETURNING memory_id, id, length, terms",
-                &[&numbers],
-            )
-            .await?;
+                numbers,
+            ),
+        );
+        let (vectors, rows): (i64, Vec<Row>) = (vectors?, rows?);
+        total.vectors = vectors.unsigned_abs();
         for row in &rows {
             let memory: i64 = row.try_get(0)?;
             if let Some(standing) = stored.get(&memory) {
@@ -503,6 +513,8 @@ async fn write_holdings(db: &Db, holdings: &BTreeMap<(i64, i16), Holding>) -> Ou
     Ok(())
 }
 
+/// The first memory of a session's share of a project, and the last, change how many sessions the
+/// project has.
 async fn write_shares(db: &Db, shares: &BTreeMap<(i64, i64), Share>) -> Outcome<()> {
     let (projects, sessions): (Vec<i64>, Vec<i64>) = shares.keys().copied().unzip();
     let memories: Vec<i64> = shares.values().map(|share| share.memories).collect();
@@ -511,10 +523,17 @@ async fn write_shares(db: &Db, shares: &BTreeMap<(i64, i64), Share>) -> Outcome<
         return Ok(());
     }
     db.run(
-        "UPDATE share SET memories = share.memories + new.memories, terms = share.terms + new.terms
-         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
-              AS new (project_id, session_id, memories, terms)
-         WHERE share.project_id = new.project_id AND share.session_id = new.session_id",
+        "WITH changed AS (
+             UPDATE share
+             SET memories = share.memories + new.memories, terms = share.terms + new.terms
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+                  AS new (project_id, session_id, memories, terms)
+             WHERE share.project_id = new.project_id AND share.session_id = new.session_id
+             RETURNING share.project_id, (share.memories > 0)::int
+                                         - (share.memories > new.memories)::int AS sessions),
+         summed AS (SELECT project_id, sum(sessions) AS sessions FROM changed GROUP BY project_id)
+         UPDATE project SET sessions = project.sessions + summed.sessions
+         FROM summed WHERE project.id = summed.project_id AND summed.sessions <> 0",
         &[&projects, &sessions, &memories, &terms],
     )
     .await?;

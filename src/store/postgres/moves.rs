@@ -11,11 +11,11 @@ use crate::store::{Feed, Feeding, Merged, Record, Sink, broken_feed, refuse_to_r
 /// Verbs of [`crate::store::Store`], whose documentation is theirs.
 #[allow(missing_docs, reason = "documented once, in the contract")]
 impl Postgres {
-    pub async fn export(&self, scope: Scope, sink: Sink) -> Result<()> {
+    pub async fn export(&self, scope: Scope, with_vectors: bool, sink: Sink) -> Result<()> {
         let _turn = self.turn().await?;
         // Not tried again: what was handed out cannot be taken back.
         let db = self.connect().await?;
-        let exported = export::export(&db, &scope, &sink).await;
+        let exported = export::export(&db, &scope, with_vectors, &sink).await;
         exported.map_err(|failure| explain::failure(&self.inner.place, failure))
     }
 
