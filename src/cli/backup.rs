@@ -9,7 +9,6 @@ use super::progress::Progress;
 use super::{Outcome, Setup, export};
 use crate::error::Result;
 use crate::transfer::backup::backup;
-use crate::transfer::export::Exported;
 
 /// Write all that is remembered to a file, and read it back before it counts.
 #[derive(FromArgs)]
@@ -43,10 +42,10 @@ pub(super) async fn run(args: &Backup, setup: &Setup) -> Result<Outcome> {
     let stop = interrupted()?;
     let mut progress = Progress::new();
     let path = Path::new(&args.file);
-    let mut show = |done: &Exported| {
-        progress.count(done.memories(), done.memories_total, "memories");
-    };
-    let written = backup(&setup.engine, path, args.with_vectors, stop, &mut show).await;
+    let written = backup(&setup.engine, path, args.with_vectors, stop, &mut |done| {
+        export::tell(&mut progress, done);
+    })
+    .await;
     progress.clear();
     export::conclude(&args.file, &written?, progress.elapsed(), args.json)
 }

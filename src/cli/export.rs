@@ -60,9 +60,7 @@ pub(super) async fn run(args: &Export, setup: &Setup) -> Result<Outcome> {
     let with_vectors = args.with_vectors;
     let stop = interrupted()?;
     let mut progress = Progress::new();
-    let mut show = |done: &Exported| {
-        progress.count(done.memories(), done.memories_total, "memories");
-    };
+    let mut show = |done: &Exported| tell(&mut progress, done);
     let Some(file) = file else {
         let mut out = BufWriter::new(UntilClosed(io::stdout().lock()));
         let exported = export(
@@ -93,6 +91,11 @@ pub(super) async fn run(args: &Export, setup: &Setup) -> Result<Outcome> {
         out.finish()?;
     }
     conclude(file, &exported, progress.elapsed(), args.json)
+}
+
+/// Shows how far an export is.
+pub(super) fn tell(progress: &mut Progress, done: &Exported) {
+    progress.count(done.memories(), done.memories_total, "memories");
 }
 
 /// Tells what was written to a file.
