@@ -236,33 +236,36 @@ pub type Feeding = Receiver<Feed>;
 /// Where an export goes, a few hundred records at a time. Dropping the other end stops it.
 pub type Sink = Sender<Vec<Record>>;
 
-/// The most records on their way at a time, and the text in them, in bytes; the last may go beyond.
+/// The most records on their way at a time, and the text and vectors in them, in bytes; the last may go
+/// beyond.
 /// A chunk is also what one transaction takes in: see the import's batches.
 pub const CHUNK_RECORDS_MAX: usize = 256;
 /// See [`CHUNK_RECORDS_MAX`].
-pub const CHUNK_TEXT_BYTES: usize = 1 << 20;
+pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// Records that gather until they are worth sending.
 #[derive(Default)]
 pub struct Chunk {
     records: Vec<Record>,
-    text_bytes: usize,
+    bytes: usize,
 }
 
 impl Chunk {
     /// Adds one; gives all back when it is time to send them.
     pub fn push(&mut self, record: Record) -> Option<Vec<Record>> {
-        if let Record::Memory(moved) = &record {
-            self.text_bytes += moved.memory.content.text.len();
-        }
+        self.bytes += match &record {
+            Record::Memory(moved) => moved.memory.content.text.len(),
+            Record::Vector(moved) => moved.code.len() + moved.levels.len(),
+            _ => 0,
+        };
         self.records.push(record);
-        let full = self.records.len() >= CHUNK_RECORDS_MAX || self.text_bytes >= CHUNK_TEXT_BYTES;
+        let full = self.records.len() >= CHUNK_RECORDS_MAX || self.bytes >= CHUNK_BYTES;
         full.then(|| self.take())
     }
 
     /// What has gathered.
     pub fn take(&mut self) -> Vec<Record> {
-        self.text_bytes = 0;
+        self.bytes = 0;
         std::mem::take(&mut self.records)
     }
 }
