@@ -155,6 +155,21 @@ fn two_prunes_and_a_writer_do_not_disturb_each_other(home: Home) {
     check(&home);
 }
 
+on_every_store!(what_lies_apart_leaves_the_index_too);
+/// The list of a common word has many parts then, and each loses a few of its passages.
+fn what_lies_apart_leaves_the_index_too(home: Home) {
+    const TURNS: u64 = 1_400;
+    let lines = |n| match n % 9 {
+        0 => history("old", OLD, n..n + 1),
+        _ => history("recent", RECENT, n..n + 1),
+    };
+    import(&home, &(0..TURNS).map(lines).collect::<String>());
+    assert_eq!(count(&check(&home)), TURNS as i64);
+    let pruned = memories(start(&home));
+    assert_eq!(pruned, TURNS.div_ceil(9));
+    assert_eq!(count(&check(&home)) as u64, TURNS - pruned);
+}
+
 on_every_store!(a_prune_that_was_killed_is_taken_up_again);
 fn a_prune_that_was_killed_is_taken_up_again(home: Home) {
     const OLD_TURNS: u64 = 1_500;
