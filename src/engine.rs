@@ -38,8 +38,9 @@ pub use crate::store::postgres::predecessor;
 pub use crate::store::trace::{
     Injection, Noted, Outcome, ProjectRule, Trace, TraceKind, TraceQuery, Usage,
 };
-pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, Origin, Record, Sink};
+pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, MovedVector, Origin};
 pub use crate::store::{Counts, Forgotten, Group, Merged, Stats, Survey};
+pub use crate::store::{Record, Sink};
 pub use aids::RerankStatus;
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};

@@ -3,6 +3,7 @@
 mod failures;
 mod finding;
 mod models;
+mod moves;
 mod pgvector;
 mod reranking;
 
