@@ -193,24 +193,17 @@ impl Job {
         if !self.json {
             output::print(&shown(plan))?;
         }
-        let is_done = match plan.is_any() && !self.dry_run {
-            true if self.yes => true,
-            true if confirm::can_ask(self.json) => confirm::ask(self.question)?,
-            true => {
-                if self.json {
-                    output::print_json(&self.report(plan, false))?;
-                }
-                return Err(confirm::needs_yes(self.not_done));
-            }
-            false => false,
-        };
+        let json = self.json.then(|| self.report(plan, false));
+        let is_meant = plan.is_any() && !self.dry_run;
+        let is_done =
+            is_meant && (self.yes || confirm::agreed(self.question, self.not_done, json.as_ref())?);
         if is_done {
             plan.apply()?;
         }
         if self.json {
             output::print_json(&self.report(plan, is_done))?;
         }
-        if !is_done && plan.is_any() {
+        if plan.is_any() && self.dry_run {
             output::note("Nothing was changed.");
         }
         Ok(is_done || !plan.is_any())

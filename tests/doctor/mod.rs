@@ -86,7 +86,7 @@ fn what_was_set_up_is_well() {
         );
     }
     let (_, text, _) = check(&home, &[], "store");
-    assert!(text.contains("schema 4, 1 memory, sound"), "{text}");
+    assert!(text.contains(", 1 memory, sound"), "{text}");
 }
 
 #[test]

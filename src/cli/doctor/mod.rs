@@ -168,7 +168,7 @@ fn executable() -> Finding {
 /// A key alone sends nothing; whoever set one may have expected otherwise.
 fn model(setup: &Setup) -> Option<Finding> {
     let key = variable("SILICONFLOW_API_KEY").filter(|key| !key.is_empty());
-    if key.is_none() || setup.config.embed.url.is_some() {
+    if key.is_none() || setup.config.models.embed.url.is_some() {
         return None;
     }
     let text = "SILICONFLOW_API_KEY is set, and nothing is sent there";
