@@ -1,5 +1,6 @@
 //! The façade: every way in calls this, and only this.
 
+mod builtin;
 mod capture;
 mod forget;
 mod meters;

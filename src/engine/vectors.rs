@@ -11,11 +11,12 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::Engine;
+use super::builtin::{Builtin, own_model};
 use crate::config::EmbedConfig;
 use crate::error::{Error, Result};
 use crate::memory::{Scope, Timestamp};
-use crate::models::{BATCH_MAX, EmbedHealth, Embedder, Embedding, Failure};
-use crate::recall::Semantic;
+use crate::models::{BATCH_MAX, builtin, EmbedHealth, Embedder, Embedding, Failure};
+use crate::recall::{Meaning, Semantic};
 use crate::store::{Claim, Embedded, Made, Model, Store, Work};
 
 /// How much is claimed at once: two requests, which are sent together.
@@ -36,7 +37,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(2);
 
 /// A model answers when no more than this share of the passages lacks a vector of it: 1 in so many.
 /// Until then a former model answers, if there is one.
-const LACKING: u64 = 10;
+pub(super) const LACKING: u64 = 10;
 
 /// Sent once to learn how many numbers a model's vectors have.
 const PROBE: &str = "How long is a vector?";
@@ -45,28 +46,29 @@ const PROBE: &str = "How long is a vector?";
 #[derive(Default)]
 pub(super) struct Vectors {
     embedder: OnceLock<Result<Option<Embedder>>>,
+    pub(super) builtin: Builtin,
     work: Notify,
-    known: Mutex<Option<(Instant, Known)>>,
+    pub(super) known: Mutex<Option<(Instant, Known)>>,
     /// Former models that the service does not have.
     foreign: Mutex<HashSet<i64>>,
-    claimed: Mutex<Option<(i64, Claim)>>,
+    pub(super) claimed: Mutex<Option<(i64, Claim)>>,
     /// Why the last stretch of work broke off, if it did.
     broken_off: Mutex<Option<String>>,
 }
 
 /// What the store says about models.
 #[derive(Debug, Clone)]
-struct Known {
-    models: Vec<Model>,
-    passages: u64,
+pub(super) struct Known {
+    pub models: Vec<Model>,
+    pub passages: u64,
 }
 
 /// How vectors are.
 #[derive(Debug, Clone)]
 pub struct VectorStatus {
-    /// The model of the settings.
+    /// The model of the settings, else the built-in one.
     pub model: String,
-    /// How its service is.
+    /// How its service is, if it has one.
     pub health: Option<EmbedHealth>,
     /// Why no vectors are made at the moment, if there is a reason.
     pub problem: Option<String>,
@@ -113,7 +115,7 @@ impl From<Failure> for Stop {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -149,10 +151,12 @@ impl Vectors {
             return Some(current.clone());
         }
         let foreign = lock(&self.foreign);
+        let own = own_model(&known.models).map(|own| own.id);
         let mut best: Option<&Model> = current.filter(|model| model.waiting < known.passages);
         for model in &known.models {
             let least = best.map_or(known.passages, |best| best.waiting);
-            if model.waiting < least && !foreign.contains(&model.id) {
+            let is_asked = Some(model.id) != own && !foreign.contains(&model.id);
+            if model.waiting < least && is_asked {
                 best = Some(model);
             }
         }
@@ -168,11 +172,26 @@ fn current<'a>(embedder: &Embedder, models: &'a [Model]) -> Option<&'a Model> {
 }
 
 impl Engine {
-    /// What the vectors' leg of a recall needs; nothing where no model is configured or nothing has
-    /// a vector yet. Second is why it is missing when it should not be.
+    /// What the vectors' leg of a recall needs: of the configured model, or of the built-in one where
+    /// none is configured or it does not answer; nothing where nothing has a vector yet. Second is
+    /// why the configured one is missing when it should not be.
     pub(super) async fn semantic(
         &self,
         store: &Store,
+        query: &str,
+        patience: Duration,
+    ) -> (Option<Semantic>, Option<String>) {
+        let known = match self.vectors.known(store).await {
+            Ok(known) => known,
+            Err(error) => return (None, Some(error.to_string())),
+        };
+        let (asked, missing) = self.asked_semantic(&known, query, patience).await;
+        (asked.or_else(|| self.builtin_semantic(&known, query)), missing)
+    }
+
+    async fn asked_semantic(
+        &self,
+        known: &Known,
         query: &str,
         patience: Duration,
     ) -> (Option<Semantic>, Option<String>) {
@@ -181,15 +200,11 @@ impl Engine {
             Ok(None) => return (None, None),
             Err(error) => return (None, Some(error.to_string())),
         };
-        let known = match self.vectors.known(store).await {
-            Ok(known) => known,
-            Err(error) => return (None, Some(error.to_string())),
-        };
         let current = current(&embedder, &known.models);
         if known.passages > 0 && current.is_none_or(|model| model.waiting > 0) {
             self.vectors.wake();
         }
-        let Some(model) = self.vectors.answering(&embedder, &known) else {
+        let Some(model) = self.vectors.answering(&embedder, known) else {
             return (None, None);
         };
         let asking = embedder.embed_query(query, &model.name, model.dimension, patience);
@@ -198,6 +213,7 @@ impl Engine {
                 Some(Semantic {
                     model: model.id,
                     vector,
+                    meaning: Meaning::Texts,
                 }),
                 None,
             ),
@@ -212,16 +228,28 @@ impl Engine {
         }
     }
 
-    /// Makes vectors whenever something waits for one; ends at once where no model is configured.
-    /// Where it should not begin with what waits already, it does so after the first call.
+    /// Makes vectors whenever something waits for one; ends at once where there is no model. Where it
+    /// should not begin with what waits already, it does so after the first call. Nobody asks the
+    /// store whether the built-in model lacks some before a recall does.
     pub async fn keep_making_vectors(&self, begin_at_once: bool) {
-        let Ok(Some(embedder)) = self.vectors.embedder(&self.config.embed) else {
+        let embedder = self.vectors.embedder(&self.config.embed).ok().flatten();
+        if embedder.is_none() && builtin().is_none() {
             return;
-        };
-        if !begin_at_once {
+        }
+        if !begin_at_once || embedder.is_none() {
             self.vectors.work.notified().await;
         }
         loop {
+            if self.is_behind()
+                && let Err(error) = self.catch_up(&mut |_, _| {}).await
+            {
+                *lock(&self.vectors.broken_off) = Some(error.to_string());
+                sleep(FAILURE_PAUSE).await;
+            }
+            let Some(embedder) = embedder.clone() else {
+                self.vectors.work.notified().await;
+                continue;
+            };
             let step = self.make_some(&embedder).await;
             *lock(&self.vectors.broken_off) = step.as_ref().err().map(Stop::message);
             match step {
@@ -242,16 +270,20 @@ impl Engine {
     /// many still wait.
     ///
     /// # Errors
-    /// Where no model is configured, or it does not answer.
-    pub async fn reindex(&self, mut told: impl FnMut(u64, u64)) -> Result<u64> {
-        let embedder = self.vectors.embedder(&self.config.embed)?.ok_or_else(|| {
-            Error::invalid(
-                "SAGE_EMBED_URL",
-                "no model is configured, so there are no vectors to make; set it, and \
-                 SAGE_EMBED_MODEL, or SAGE_PROVIDER",
-            )
-        })?;
-        let mut made = 0;
+    /// Where there is no model, or it does not answer.
+    pub async fn reindex(&self, mut told: impl FnMut(u64, u64) + Send) -> Result<u64> {
+        let embedder = self.vectors.embedder(&self.config.embed)?;
+        let mut made = self.catch_up(&mut told).await?;
+        let Some(embedder) = embedder else {
+            return match builtin() {
+                Some(_) => Ok(made),
+                None => Err(Error::invalid(
+                    "SAGE_EMBED_URL",
+                    "this sage was built without its own model and none is configured, so there \
+                     are no vectors to make; set it, and SAGE_EMBED_MODEL, or SAGE_PROVIDER",
+                )),
+            };
+        };
         loop {
             match self.make_some(&embedder).await {
                 Ok(Step::Made(more)) => {
@@ -276,21 +308,28 @@ impl Engine {
         }
     }
 
-    /// Forgets all models but that of the settings, with their vectors; returns how many.
+    /// Forgets all models but that of the settings and the built-in one, with their vectors; returns
+    /// how many.
     ///
     /// # Errors
     /// Where that of the settings is not known yet: then nothing is left to search with.
     pub async fn prune_models(&self) -> Result<usize> {
         let embedder = self.vectors.embedder(&self.config.embed)?;
         let known = self.known_models().await?;
-        let current = embedder.and_then(|embedder| current(&embedder, &known.models).cloned());
+        let own = own_model(&known.models);
+        let current = match &embedder {
+            Some(embedder) => current(embedder, &known.models),
+            None => own,
+        };
         let current = current.ok_or_else(|| {
             Error::invalid(
                 "--prune",
                 "the configured model has no vectors; make them first",
             )
         })?;
-        let others = known.models.iter().filter(|model| model.id != current.id);
+        let kept = [Some(current.id), own.map(|own| own.id)];
+        let others = known.models.iter();
+        let others = others.filter(|model| !kept.contains(&Some(model.id)));
         let mut count = 0;
         for model in others {
             self.with_store(async |store: Store| store.forget_model(model.id).await)
@@ -307,9 +346,13 @@ impl Engine {
             .await
     }
 
-    /// How vectors are; nothing where no model is configured.
+    /// How vectors are; nothing where there is no model.
     pub async fn vector_status(&self) -> Option<VectorStatus> {
-        self.config.embed.url.as_ref()?;
+        let is_asked = self.config.embed.url.is_some();
+        let name = match is_asked {
+            true => self.config.embed.model.as_str(),
+            false => builtin()?.0,
+        };
         let loaded = self.vectors.embedder(&self.config.embed);
         let embedder = loaded.as_ref().ok().and_then(Option::as_ref);
         let asked = self.store().await;
@@ -317,11 +360,14 @@ impl Engine {
         if let Ok(store) = asked {
             *lock(&self.vectors.known) = None;
             known = self.vectors.known(&store).await.ok();
-            store_problem = store.vector_problem().await.ok().flatten();
+            if is_asked {
+                store_problem = store.vector_problem().await.ok().flatten();
+            }
         }
-        let model = embedder
-            .zip(known.as_ref())
-            .and_then(|(embedder, known)| current(embedder, &known.models));
+        let model = known.as_ref().and_then(|known| match is_asked {
+            true => current(embedder?, &known.models),
+            false => own_model(&known.models),
+        });
         let waiting = known.as_ref().map(|known| {
             // A model that nobody has met yet lacks them all.
             model.map_or(known.passages, |model| model.waiting)
@@ -332,7 +378,7 @@ impl Engine {
             Ok(_) => health.as_ref().and_then(|health| health.problem.clone()),
         };
         Some(VectorStatus {
-            model: self.config.embed.model.clone(),
+            model: name.to_owned(),
             dimension: model.map(|model| model.dimension),
             waiting,
             problem: problem.or(lock(&self.vectors.broken_off).clone()),
@@ -405,7 +451,7 @@ impl Engine {
     }
 }
 
-async fn give_back(store: &Store, model: i64, claim: &Claim, until: Timestamp) -> Result<()> {
+pub(super) async fn give_back(store: &Store, model: i64, claim: &Claim, until: Timestamp) -> Result<()> {
     let passages = claim.work.iter().map(|work| work.passage).collect();
     store.give_back(model, claim.holder, passages, until).await
 }
@@ -485,7 +531,7 @@ async fn batch(embedder: &Embedder, model: &Model, texts: &[([u8; 16], &str)]) -
     }
 }
 
-fn later(now: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 

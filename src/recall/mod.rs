@@ -122,6 +122,16 @@ pub struct Context {
     pub degraded: Option<String>,
 }
 
+/// What sort of model tells what is near in meaning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Meaning {
+    /// The built-in one, which knows words and not how they stand together.
+    Words,
+    /// One that reads texts.
+    #[default]
+    Texts,
+}
+
 /// The query as a model sees it.
 #[derive(Debug, Clone)]
 pub struct Semantic {
@@ -129,6 +139,8 @@ pub struct Semantic {
     pub model: i64,
     /// The query's vector.
     pub vector: Arc<[f32]>,
+    /// What sort of model it is.
+    pub meaning: Meaning,
 }
 
 pub use inject::{Held, InjectRequest, Injected, inject, opening};
@@ -201,7 +213,9 @@ async fn find(
     offset: usize,
     limit: usize,
 ) -> Result<Recall> {
-    if query.terms.is_empty() && semantic.is_none() {
+    // Words that nobody would look for tell a table of words nothing either.
+    let reads_texts = |semantic: &Semantic| semantic.meaning == Meaning::Texts;
+    if query.terms.is_empty() && !semantic.as_ref().is_some_and(reads_texts) {
         return Ok(Recall::silent(Silence::NothingToLookFor));
     }
     let scope = query.scope.clone();
@@ -268,9 +282,11 @@ async fn ranking(
     if found.corpus.iter().all(|held| held.passages == 0) {
         return Ok((None, None));
     }
+    let meaning = semantic.as_ref().map(|semantic| semantic.meaning);
+    let meaning = meaning.unwrap_or_default();
     let (near, degraded) = match semantic {
         None => (Nearest::default(), None),
-        Some(Semantic { model, vector }) => {
+        Some(Semantic { model, vector, .. }) => {
             match store.nearest(query.clone(), model, vector).await {
                 Ok(near) => (near, None),
                 Err(error) => (Nearest::default(), Some(error.to_string())),
@@ -279,7 +295,7 @@ async fn ranking(
     };
     let (weights, mut passages, near, missing) = blocking(move || {
         let weights = rank::Weights::new(&found);
-        let near = rank::Near::join(&mut found, near);
+        let near = rank::Near::join(&mut found, near, meaning);
         let missing = rank::missing_neighbours(&weights, &found.passages);
         Ok((weights, found.passages, near, missing))
     })

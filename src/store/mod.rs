@@ -32,7 +32,7 @@ use std::sync::Arc;
 pub use candidates::{Candidate, CandidateQuery, Candidates};
 pub use record::{Chunk, Feed, Feeding, Merged, MovedMemory, MovedSession, Origin, Record, Sink};
 pub use retention::{Due, Forgotten, Group, Survey};
-pub use vectors::{Claim, Embedded, Made, Model, Nearest, Work};
+pub use vectors::{Claim, Embedded, Made, Model, Nearest, OwnVector, Work};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -97,6 +97,8 @@ pub struct NewPassage {
     pub length: u32,
     /// Each different term with the number of times it occurs.
     pub terms: Vec<(String, u32)>,
+    /// What the built-in model makes of it, if there is one.
+    pub vector: Option<OwnVector>,
 }
 
 /// What became of a memory handed to [`Store::put`].

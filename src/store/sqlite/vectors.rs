@@ -6,7 +6,7 @@ use super::Failure;
 use crate::memory::Timestamp;
 use crate::store::columns::time_of;
 use crate::store::quantised;
-use crate::store::vectors::{Claim, Embedded, Made, Model, Work, digest, new_holder};
+use crate::store::vectors::{Claim, Embedded, Made, Model, OwnVector, Work, digest, new_holder};
 
 type Outcome<T> = Result<T, Failure>;
 
@@ -157,6 +157,35 @@ fn put_vector(tx: &Transaction<'_>, model: i64, embedded: &Embedded) -> rusqlite
     tx.prepare_cached("INSERT INTO vector (code_id, levels) VALUES (?1, ?2)")?
         .execute(params![code, levels])?;
     Ok(true)
+}
+
+/// The model of a vector that a passage brings, where the store knows it.
+pub(super) fn own_model(tx: &Transaction<'_>, own: &OwnVector) -> rusqlite::Result<Option<i64>> {
+    tx.prepare_cached("SELECT id FROM model WHERE name = ?1 AND dimension = ?2")?
+        .query_row(params![own.model, own.numbers.len() as i64], |row| row.get(0))
+        .optional()
+}
+
+/// Keeps a vector together with its passage, which then waits for none. Nobody copies it, so its
+/// words need no digest.
+pub(super) fn put_own(
+    tx: &Transaction<'_>,
+    model: i64,
+    passage: i64,
+    project: i64,
+    own: &OwnVector,
+) -> rusqlite::Result<()> {
+    let code = tx
+        .prepare_cached(
+            "INSERT INTO code (model_id, passage_id, project_id, digest, bits)
+             VALUES (?1, ?2, ?3, x'', ?4)",
+        )?
+        .insert(params![model, passage, project, quantised::code(&own.numbers)])?;
+    tx.prepare_cached("INSERT INTO vector (code_id, levels) VALUES (?1, ?2)")?
+        .execute(params![code, quantised::row(&own.numbers)])?;
+    tx.prepare_cached("DELETE FROM pending WHERE model_id = ?1 AND passage_id = ?2")?
+        .execute([model, passage])?;
+    Ok(())
 }
 
 pub(super) fn give_back(
