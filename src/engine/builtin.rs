@@ -62,7 +62,10 @@ impl Engine {
                 None => store.put_model(name.to_owned(), dimension).await?.waiting,
             };
             self.vectors.builtin.is_known.store(true, Relaxed);
-            self.vectors.builtin.is_behind.fetch_or(waiting > 0, Relaxed);
+            self.vectors
+                .builtin
+                .is_behind
+                .fetch_or(waiting > 0, Relaxed);
             Ok(())
         }
         .await;

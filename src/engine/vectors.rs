@@ -15,7 +15,7 @@ use super::builtin::{Builtin, own_model};
 use crate::config::EmbedConfig;
 use crate::error::{Error, Result};
 use crate::memory::{Scope, Timestamp};
-use crate::models::{BATCH_MAX, builtin, EmbedHealth, Embedder, Embedding, Failure};
+use crate::models::{BATCH_MAX, EmbedHealth, Embedder, Embedding, Failure, builtin};
 use crate::recall::{Meaning, Semantic};
 use crate::store::{Claim, Embedded, Made, Model, Store, Work};
 
@@ -186,7 +186,10 @@ impl Engine {
             Err(error) => return (None, Some(error.to_string())),
         };
         let (asked, missing) = self.asked_semantic(&known, query, patience).await;
-        (asked.or_else(|| self.builtin_semantic(&known, query)), missing)
+        (
+            asked.or_else(|| self.builtin_semantic(&known, query)),
+            missing,
+        )
     }
 
     async fn asked_semantic(
@@ -451,7 +454,12 @@ impl Engine {
     }
 }
 
-pub(super) async fn give_back(store: &Store, model: i64, claim: &Claim, until: Timestamp) -> Result<()> {
+pub(super) async fn give_back(
+    store: &Store,
+    model: i64,
+    claim: &Claim,
+    until: Timestamp,
+) -> Result<()> {
     let passages = claim.work.iter().map(|work| work.passage).collect();
     store.give_back(model, claim.holder, passages, until).await
 }

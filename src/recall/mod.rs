@@ -8,6 +8,7 @@ pub mod cursor;
 mod extract;
 mod inject;
 mod rank;
+mod words;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -282,9 +283,12 @@ async fn ranking(
     if found.corpus.iter().all(|held| held.passages == 0) {
         return Ok((None, None));
     }
-    let meaning = semantic.as_ref().map(|semantic| semantic.meaning);
-    let meaning = meaning.unwrap_or_default();
-    let (near, degraded) = match semantic {
+    let held = words::Held::new(&found);
+    let (texts, words) = match semantic {
+        Some(semantic) if semantic.meaning == Meaning::Words => (None, Some(semantic)),
+        other => (other, None),
+    };
+    let (near, mut degraded) = match texts {
         None => (Nearest::default(), None),
         Some(Semantic { model, vector, .. }) => {
             match store.nearest(query.clone(), model, vector).await {
@@ -295,20 +299,33 @@ async fn ranking(
     };
     let (weights, mut passages, near, missing) = blocking(move || {
         let weights = rank::Weights::new(&found);
-        let near = rank::Near::join(&mut found, near, meaning);
+        let near = rank::Near::join(&mut found, near);
         let missing = rank::missing_neighbours(&weights, &found.passages);
         Ok((weights, found.passages, near, missing))
     })
     .await?;
     if !missing.is_empty() {
-        passages.extend(store.neighbours(query, missing).await?);
+        passages.extend(store.neighbours(query.clone(), missing).await?);
     }
     let lengths = store.session_lengths(scope, sessions_of(&passages)).await?;
     let ranked = blocking(move || {
         let lengths = lengths.into_iter().collect();
         Ok(rank::rank(&weights, &passages, &near, &lengths))
     });
-    Ok((Some(ranked.await?), degraded))
+    let mut ranking = ranked.await?;
+    if let Some(semantic) = words {
+        match words::ask(store, query, semantic, &ranking).await {
+            Ok(said) => {
+                ranking = blocking(move || {
+                    words::weigh(&mut ranking, said, held);
+                    Ok(ranking)
+                })
+                .await?;
+            }
+            Err(error) => degraded = Some(error.to_string()),
+        }
+    }
+    Ok((Some(ranking), degraded))
 }
 
 /// The sessions that passages belong to, each once.

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use crate::memory::Kind;
-use super::Meaning;
 use crate::store::{Candidate, Candidates, Nearest};
 
 /// BM25's saturation and length normalisation.
@@ -52,12 +51,6 @@ const JUDGED_MAX: usize = 10;
 /// How much of a score is nearness in meaning, where a model says how near: on conversations .4 to
 /// .5 is best for every model that was measured, and never worse than words alone.
 const MEANING_WEIGHT: f64 = 0.5;
-/// The same for the built-in model.
-const WORDS_MEANING_WEIGHT: f64 = 0.4;
-
-/// What shares no word with the query is found by the built-in model from this cosine on: two
-/// passages at random reach it once in a hundred times. Any floor, or none, gives the same recall.
-const WORDS_ALONE_MIN: f32 = 0.5;
 
 /// What was found, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +68,8 @@ pub(super) struct Ranking {
 pub(super) struct Ranked {
     /// The store's own number of the memory.
     pub memory: i64,
+    /// That of its best passage.
+    pub passage: i64,
     /// Its best passage.
     pub range: Range<usize>,
     /// Higher is better; the best has 1.
@@ -86,13 +81,11 @@ pub(super) struct Ranked {
 pub(super) struct Near {
     by_passage: HashMap<i64, f64>,
     stands_out: bool,
-    /// How much of a score it is.
-    weight: f64,
 }
 
 impl Near {
     /// Joins what the vectors found with what the words found.
-    pub fn join(found: &mut Candidates, near: Nearest, meaning: Meaning) -> Self {
+    pub fn join(found: &mut Candidates, near: Nearest) -> Self {
         let passages: u64 = found.corpus.iter().map(|held| held.passages).sum();
         let stands_out = near.stands_out >= chance(passages);
         let cosines = || near.passages.iter().map(|(_, cosine)| f64::from(*cosine));
@@ -108,22 +101,13 @@ impl Near {
             .map(|(candidate, cosine)| (candidate.passage, share(*cosine)))
             .collect();
         let known: HashSet<i64> = found.passages.iter().map(|found| found.passage).collect();
-        let least = match meaning {
-            Meaning::Words => WORDS_ALONE_MIN,
-            Meaning::Texts => f32::MIN,
-        };
-        let new = near.passages.into_iter().filter(|(candidate, cosine)| {
-            *cosine >= least && !known.contains(&candidate.passage)
-        });
-        found.passages.extend(new.map(|(candidate, _)| candidate));
+        let new = near.passages.into_iter().map(|(candidate, _)| candidate);
+        let new = new.filter(|candidate| !known.contains(&candidate.passage));
+        found.passages.extend(new);
         found.passages.sort_unstable_by_key(|found| found.passage);
         Self {
             by_passage,
             stands_out,
-            weight: match meaning {
-                Meaning::Words => WORDS_MEANING_WEIGHT,
-                Meaning::Texts => MEANING_WEIGHT,
-            },
         }
     }
 
@@ -153,7 +137,7 @@ impl Near {
 
 /// How far the largest of so many normally distributed numbers stands out by chance, in standard
 /// deviations: what is farther has one chance in ten or less to be chance.
-fn chance(count: u64) -> f64 {
+pub(super) fn chance(count: u64) -> f64 {
     (2.0 * (count.max(CHANCE_COUNT_MIN) as f64).ln()).sqrt()
 }
 
@@ -329,10 +313,10 @@ pub(super) fn rank(
         .collect();
     let nearest = near.by_memory(found);
     if !nearest.is_empty() {
-        let (most, weight) = (largest(&scores), near.weight);
+        let most = largest(&scores);
         for (score, memory) in scores.iter_mut().zip(&around.best) {
-            let share = nearest.get(&memory.memory).map_or(0.0, |(near, _)| *near);
-            *score = (1.0 - weight) * *score / most + weight * share;
+            let near = nearest.get(&memory.memory).map_or(0.0, |(near, _)| *near);
+            *score = (1.0 - MEANING_WEIGHT) * *score / most + MEANING_WEIGHT * near;
         }
     }
     let mut order: Vec<(f64, &Best<'_>)> = scores.into_iter().zip(&around.best).collect();
@@ -354,10 +338,14 @@ pub(super) fn rank(
         stands_out: near.stands_out,
         memories: order
             .into_iter()
-            .map(|(score, memory)| Ranked {
-                memory: memory.memory,
-                range: shown(memory, &nearest).range.clone(),
-                score: score / top,
+            .map(|(score, memory)| {
+                let shown = shown(memory, &nearest);
+                Ranked {
+                    memory: memory.memory,
+                    passage: shown.passage,
+                    range: shown.range.clone(),
+                    score: score / top,
+                }
             })
             .collect(),
     }

@@ -220,6 +220,9 @@ verbs! {
     give_back(model: i64, holder: i64, passages: Vec<i64>, until: Timestamp) -> ();
     /// The passages whose vectors of a model are nearest to that of the query, as candidates of it.
     nearest(query: CandidateQuery, model: i64, vector: Arc<[f32]>) -> Nearest;
+    /// The cosines of these passages' vectors of a model and that of the query, each with its passage;
+    /// those that have no vector are left out.
+    similarities(model: i64, vector: Arc<[f32]>, passages: Vec<i64>) -> Vec<(i64, f32)>;
     /// What holds vectors back, in words, if something does.
     vector_problem() -> Option<String>;
     /// Live memories by the store's own numbers, in the order asked; those that are gone or

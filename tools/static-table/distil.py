@@ -9,6 +9,8 @@ from teachers import unit
 
 # A word that makes up this share of all text has half its weight (smooth inverse frequency).
 ENGLISH_HALF, CHINESE_HALF = 1e-3, 1e-4
+# Characters with a row of their own; rarer ones are one in a thousand.
+CHINESE_CHARS = 4500
 # How strongly a row is held to what the teacher says of its word alone, against the sentences.
 PRIOR = 0.3
 STEPS = 40
@@ -113,8 +115,10 @@ def chinese(taught, mean, axes, count):
     vectors = (vectors - vectors.mean(0)) @ carry
     frequency = np.array([taught.chinese[w] for w in words])
     rows = vectors * (CHINESE_HALF / (CHINESE_HALF + frequency))[:, None]
-    keep = sum(len(w) == 1 for w in words) + count
-    return [w.encode() for w in words][:keep], rows[:keep].astype(np.float32)
+    singles = [i for i, w in enumerate(words) if len(w) == 1][:CHINESE_CHARS]
+    longer = [i for i, w in enumerate(words) if len(w) > 1][:count]
+    kept = singles + longer
+    return [words[i].encode() for i in kept], rows[kept].astype(np.float32)
 
 
 def same_length(rows, other):

@@ -114,11 +114,15 @@ impl<'a> Table<'a> {
 }
 
 fn half(bytes: &[u8]) -> u16 {
-    bytes.first_chunk().map_or(0, |two| u16::from_le_bytes(*two))
+    bytes
+        .first_chunk()
+        .map_or(0, |two| u16::from_le_bytes(*two))
 }
 
 fn word(bytes: &[u8]) -> u32 {
-    bytes.first_chunk().map_or(0, |four| u32::from_le_bytes(*four))
+    bytes
+        .first_chunk()
+        .map_or(0, |four| u32::from_le_bytes(*four))
 }
 
 /// FNV-1a of 64 bits, whose bits are then mixed once more as in SplitMix64.

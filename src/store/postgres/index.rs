@@ -225,9 +225,12 @@ async fn write_added(db: &Db, added: &[(Standing, &[NewPassage])]) -> Outcome<()
     let (inserted, appended) = tokio::join!(biased; rows.insert(db), append(db, postings));
     inserted?;
     appended?;
-    let own = passages.iter().zip(&numbers).filter_map(|((standing, passage), number)| {
-        Some((*number, standing.project, passage.vector.as_ref()?))
-    });
+    let own = passages
+        .iter()
+        .zip(&numbers)
+        .filter_map(|((standing, passage), number)| {
+            Some((*number, standing.project, passage.vector.as_ref()?))
+        });
     vectors::put_own(db, own.collect()).await
 }
 

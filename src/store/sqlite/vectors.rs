@@ -162,7 +162,9 @@ fn put_vector(tx: &Transaction<'_>, model: i64, embedded: &Embedded) -> rusqlite
 /// The model of a vector that a passage brings, where the store knows it.
 pub(super) fn own_model(tx: &Transaction<'_>, own: &OwnVector) -> rusqlite::Result<Option<i64>> {
     tx.prepare_cached("SELECT id FROM model WHERE name = ?1 AND dimension = ?2")?
-        .query_row(params![own.model, own.numbers.len() as i64], |row| row.get(0))
+        .query_row(params![own.model, own.numbers.len() as i64], |row| {
+            row.get(0)
+        })
         .optional()
 }
 
@@ -180,7 +182,12 @@ pub(super) fn put_own(
             "INSERT INTO code (model_id, passage_id, project_id, digest, bits)
              VALUES (?1, ?2, ?3, x'', ?4)",
         )?
-        .insert(params![model, passage, project, quantised::code(&own.numbers)])?;
+        .insert(params![
+            model,
+            passage,
+            project,
+            quantised::code(&own.numbers)
+        ])?;
     tx.prepare_cached("INSERT INTO vector (code_id, levels) VALUES (?1, ?2)")?
         .execute(params![code, quantised::row(&own.numbers)])?;
     tx.prepare_cached("DELETE FROM pending WHERE model_id = ?1 AND passage_id = ?2")?
