@@ -17,7 +17,7 @@ use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, Scope, Timestamp};
 use crate::store::{Candidate, CandidateQuery, Nearest, Store};
-use crate::text::Analyser;
+use crate::text::{Analyser, has_unspaced};
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -221,6 +221,9 @@ async fn find(
     }
     let scope = query.scope.clone();
     let nothing_asked = query.terms.is_empty();
+    let is_unspaced = query.terms.iter().any(|term| has_unspaced(term));
+    let meaning = semantic.as_ref().map(|semantic| semantic.meaning);
+    let reads_words = meaning == Some(Meaning::Words);
     let (ranking, degraded) = ranking(store, query, semantic).await?;
     let silent = |silence| {
         Ok(Recall {
@@ -237,6 +240,7 @@ async fn find(
             false => Silence::BelowFloor,
         });
     }
+    let relevance = ranking.relevance;
     let more = ranking.memories.len() > offset.saturating_add(limit);
     let wanted: Vec<rank::Ranked> = ranking
         .memories
@@ -249,9 +253,14 @@ async fn find(
     // One may have been forgotten between ranking and reading, so they are joined by number.
     let mut wanted: HashMap<i64, rank::Ranked> =
         wanted.into_iter().map(|hit| (hit.memory, hit)).collect();
-    let hits = memories
+    let across_only = reads_words && relevance < RELEVANCE_FLOOR;
+    let hits: Vec<Hit> = memories
         .into_iter()
         .filter_map(|(row, memory)| {
+            // The table alone is believed only where the words could not say anything.
+            if across_only && has_unspaced(&memory.content.text) == is_unspaced {
+                return None;
+            }
             let hit = wanted.remove(&row)?;
             let (score, passage) = (hit.score as f32, hit.range);
             Some(Hit {
@@ -262,6 +271,9 @@ async fn find(
             })
         })
         .collect();
+    if across_only && hits.is_empty() {
+        return silent(Silence::BelowFloor);
+    }
     Ok(Recall {
         hits,
         more,

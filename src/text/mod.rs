@@ -16,7 +16,7 @@ pub use percent::{percent_decode, percent_encode};
 pub use quotes::Quotes;
 pub use terms::{Analyser, TERM_BYTES_MAX};
 pub use tokens::{Tally, estimate_tokens};
-pub use words::{Word, words};
+pub use words::{Word, has_unspaced, words};
 
 /// The first `chars_max` characters of a text on one line: runs of white space become one blank,
 /// and an ellipsis says that something was cut.

@@ -12,6 +12,11 @@ pub enum Word<'a> {
     Unspaced(&'a str),
 }
 
+/// Whether a text has writing without blanks between the words, as Chinese.
+pub fn has_unspaced(text: &str) -> bool {
+    text.chars().any(|c| class(c) == Class::Unspaced)
+}
+
 /// Every word of a text in order.
 pub fn words(text: &str, mut emit: impl FnMut(Word<'_>)) {
     let text = normalise(text);

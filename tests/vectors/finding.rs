@@ -25,6 +25,7 @@ fn another_word_for_the_same_is_found(home: Home) {
     assert_eq!(silent["hits"], json!([]), "nothing is near that");
     assert!(silent["silence"].is_string());
 
+    // The built-in table finds nothing by itself in the same language.
     let plain = Server::start(&home);
     assert_eq!(found(&plain, "defective automobile"), Vec::<String>::new());
     assert_eq!(vectors(&plain)["model"], json!("builtin-1"));
