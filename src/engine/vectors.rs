@@ -15,7 +15,7 @@ use super::builtin::{Builtin, own_model};
 use crate::config::EmbedConfig;
 use crate::error::{Error, Result};
 use crate::memory::{Scope, Timestamp};
-use crate::models::{BATCH_MAX, EmbedHealth, Embedder, Embedding, Failure, builtin};
+use crate::models::{BATCH_MAX, Embedder, Embedding, Failure, builtin};
 use crate::recall::{Meaning, Semantic};
 use crate::store::{Claim, Embedded, Made, Model, Store, Work};
 
@@ -53,7 +53,7 @@ pub(super) struct Vectors {
     foreign: Mutex<HashSet<i64>>,
     pub(super) claimed: Mutex<Option<(i64, Claim)>>,
     /// Why the last stretch of work broke off, if it did.
-    broken_off: Mutex<Option<String>>,
+    pub broken_off: Mutex<Option<String>>,
 }
 
 /// What the store says about models.
@@ -61,23 +61,6 @@ pub(super) struct Vectors {
 pub(super) struct Known {
     pub models: Vec<Model>,
     pub passages: u64,
-}
-
-/// How vectors are.
-#[derive(Debug, Clone)]
-pub struct VectorStatus {
-    /// The model of the settings, else the built-in one.
-    pub model: String,
-    /// How its service is, if it has one.
-    pub health: Option<EmbedHealth>,
-    /// Why no vectors are made at the moment, if there is a reason.
-    pub problem: Option<String>,
-    /// Numbers in a vector, once they are known.
-    pub dimension: Option<usize>,
-    /// Passages that wait for a vector of it, when the store answers.
-    pub waiting: Option<u64>,
-    /// What holds vectors back in the store, if something does.
-    pub store_problem: Option<String>,
 }
 
 /// What a stretch of work came to.
@@ -120,7 +103,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Vectors {
-    fn embedder(&self, config: &EmbedConfig) -> Result<Option<Embedder>> {
+    pub fn embedder(&self, config: &EmbedConfig) -> Result<Option<Embedder>> {
         self.embedder.get_or_init(|| Embedder::load(config)).clone()
     }
 
@@ -129,7 +112,7 @@ impl Vectors {
         self.work.notify_one();
     }
 
-    async fn known(&self, store: &Store) -> Result<Known> {
+    pub async fn known(&self, store: &Store) -> Result<Known> {
         let known = lock(&self.known).clone();
         if let Some((at, known)) = known
             && at.elapsed() < KNOWN_FOR
@@ -164,7 +147,7 @@ impl Vectors {
     }
 }
 
-fn current<'a>(embedder: &Embedder, models: &'a [Model]) -> Option<&'a Model> {
+pub(super) fn current<'a>(embedder: &Embedder, models: &'a [Model]) -> Option<&'a Model> {
     let asked = embedder.asked_dimension();
     models.iter().find(|model| {
         model.name == embedder.model() && asked.is_none_or(|asked| asked == model.dimension)
@@ -347,47 +330,6 @@ impl Engine {
         *lock(&self.vectors.known) = None;
         self.with_store(async |store: Store| self.vectors.known(&store).await)
             .await
-    }
-
-    /// How vectors are; nothing where there is no model.
-    pub async fn vector_status(&self) -> Option<VectorStatus> {
-        let is_asked = self.config.embed.url.is_some();
-        let name = match is_asked {
-            true => self.config.embed.model.as_str(),
-            false => builtin()?.0,
-        };
-        let loaded = self.vectors.embedder(&self.config.embed);
-        let embedder = loaded.as_ref().ok().and_then(Option::as_ref);
-        let asked = self.store().await;
-        let (mut known, mut store_problem) = (None, None);
-        if let Ok(store) = asked {
-            *lock(&self.vectors.known) = None;
-            known = self.vectors.known(&store).await.ok();
-            if is_asked {
-                store_problem = store.vector_problem().await.ok().flatten();
-            }
-        }
-        let model = known.as_ref().and_then(|known| match is_asked {
-            true => current(embedder?, &known.models),
-            false => own_model(&known.models),
-        });
-        let waiting = known.as_ref().map(|known| {
-            // A model that nobody has met yet lacks them all.
-            model.map_or(known.passages, |model| model.waiting)
-        });
-        let health = embedder.map(Embedder::health);
-        let problem = match &loaded {
-            Err(error) => Some(error.to_string()),
-            Ok(_) => health.as_ref().and_then(|health| health.problem.clone()),
-        };
-        Some(VectorStatus {
-            model: name.to_owned(),
-            dimension: model.map(|model| model.dimension),
-            waiting,
-            problem: problem.or(lock(&self.vectors.broken_off).clone()),
-            health,
-            store_problem,
-        })
     }
 
     /// Gives back what was claimed: another process may go on with it at once.

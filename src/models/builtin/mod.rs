@@ -95,7 +95,8 @@ fn add_runs(table: &Table<'_>, run: &str, sum: &mut [f32]) {
     }
 }
 
-#[cfg(all(test, feature = "builtin-table"))]
+#[cfg(feature = "builtin-table")]
+#[cfg(test)]
 mod tests {
     use super::*;
 
