@@ -1,5 +1,6 @@
 //! The façade: every way in calls this, and only this.
 
+mod aids;
 mod builtin;
 mod capture;
 mod forget;
@@ -28,18 +29,21 @@ use crate::recall::{self, Context, ContextRequest, Recall, RecallRequest};
 use crate::store::Store;
 use crate::text::{Analyser, one_line};
 
+use aids::Reranking;
 use retention::Upkeep;
 use turns::Turns;
 use vectors::Vectors;
 
-pub use crate::models::{Circuit, EmbedHealth};
+pub use crate::models::{Circuit, ServiceHealth};
 pub use crate::store::NewMemory;
 pub use crate::store::postgres::predecessor;
 pub use crate::store::trace::{
     Injection, Noted, Outcome, ProjectRule, Trace, TraceKind, TraceQuery, Usage,
 };
-pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, Origin, Record, Sink};
+pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, MovedVector, Origin};
 pub use crate::store::{Counts, Forgotten, Group, Merged, Stats, Survey};
+pub use crate::store::{Record, Sink};
+pub use aids::RerankStatus;
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
@@ -57,6 +61,7 @@ pub struct Engine {
     turns: Turns,
     upkeep: Arc<Upkeep>,
     vectors: Vectors,
+    reranking: Reranking,
 }
 
 /// How Sage is.
@@ -75,8 +80,8 @@ pub struct Status {
 /// The most items on a page of a list.
 pub const PAGE_MAX: usize = 500;
 
-/// How long a search waits for the vector of its query: a person or a model waits, and services
-/// answer in 50 to 500 ms.
+/// How long a search waits for models, for its query's vector and an order: a person or a model
+/// waits, and services answer in 50 to 500 ms.
 const SEARCH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The same for a context, which a hook puts before a prompt within 250 ms.
@@ -97,6 +102,7 @@ impl Engine {
             turns: Turns::new(),
             upkeep: Arc::default(),
             vectors: Vectors::default(),
+            reranking: Reranking::default(),
         }
     }
 
@@ -228,11 +234,9 @@ impl Engine {
         };
         let (analyser, now) = (&self.analyser, Timestamp::now());
         let found = self.with_store(async |store: Store| {
-            // Whoever waits for a model takes nobody's turn.
-            let asked = self.semantic(&store, &request.query, SEARCH_PATIENCE).await;
-            let _turn = self.turns.take().await?;
-            let mut found = recall::recall(&store, analyser, &request, asked.0, now).await?;
-            found.degraded = found.degraded.or(asked.1);
+            let (aids, degraded) = self.aids(&store, &request.query, SEARCH_PATIENCE).await?;
+            let mut found = recall::recall(&store, analyser, &request, aids, now).await?;
+            found.degraded = found.degraded.or(degraded);
             Ok(found)
         });
         let found = self.meters.recall.time(found).await?;
@@ -251,10 +255,9 @@ impl Engine {
         };
         let (analyser, now) = (&self.analyser, Timestamp::now());
         let packed = self.with_store(async |store: Store| {
-            let asked = (self.semantic(&store, &request.query, CONTEXT_PATIENCE)).await;
-            let _turn = self.turns.take().await?;
-            let mut packed = recall::context(&store, analyser, &request, asked.0, now).await?;
-            packed.degraded = packed.degraded.or(asked.1);
+            let (aids, degraded) = self.aids(&store, &request.query, CONTEXT_PATIENCE).await?;
+            let mut packed = recall::context(&store, analyser, &request, aids, now).await?;
+            packed.degraded = packed.degraded.or(degraded);
             Ok(packed)
         });
         let packed = self.meters.context.time(packed).await?;

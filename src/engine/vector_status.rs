@@ -3,7 +3,7 @@
 use super::Engine;
 use super::builtin::own_model;
 use super::vectors::{current, lock};
-use crate::models::{EmbedHealth, Embedder, builtin};
+use crate::models::{Embedder, ServiceHealth, builtin};
 
 /// How vectors are.
 #[derive(Debug, Clone)]
@@ -11,7 +11,7 @@ pub struct VectorStatus {
     /// The model of the settings, else the built-in one.
     pub model: String,
     /// How its service is, if it has one.
-    pub health: Option<EmbedHealth>,
+    pub health: Option<ServiceHealth>,
     /// Why no vectors are made at the moment, if there is a reason.
     pub problem: Option<String>,
     /// Numbers in a vector, once they are known.
@@ -25,12 +25,12 @@ pub struct VectorStatus {
 impl Engine {
     /// How vectors are; nothing where there is no model.
     pub async fn vector_status(&self) -> Option<VectorStatus> {
-        let is_asked = self.config.embed.url.is_some();
+        let is_asked = self.config.models.embed.url.is_some();
         let name = match is_asked {
-            true => self.config.embed.model.as_str(),
+            true => self.config.models.embed.model.as_str(),
             false => builtin()?.0,
         };
-        let loaded = self.vectors.embedder(&self.config.embed);
+        let loaded = self.vectors.embedder(&self.config.models);
         let embedder = loaded.as_ref().ok().and_then(Option::as_ref);
         let asked = self.store().await;
         let (mut known, mut store_problem) = (None, None);

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Engine;
 use super::builtin::{Builtin, own_model};
-use crate::config::EmbedConfig;
+use crate::config::ModelsConfig;
 use crate::error::{Error, Result};
 use crate::memory::{Scope, Timestamp};
 use crate::models::{BATCH_MAX, Embedder, Embedding, Failure, builtin};
@@ -103,7 +103,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Vectors {
-    pub fn embedder(&self, config: &EmbedConfig) -> Result<Option<Embedder>> {
+    pub fn embedder(&self, config: &ModelsConfig) -> Result<Option<Embedder>> {
         self.embedder.get_or_init(|| Embedder::load(config)).clone()
     }
 
@@ -181,7 +181,7 @@ impl Engine {
         query: &str,
         patience: Duration,
     ) -> (Option<Semantic>, Option<String>) {
-        let embedder = match self.vectors.embedder(&self.config.embed) {
+        let embedder = match self.vectors.embedder(&self.config.models) {
             Ok(Some(embedder)) => embedder,
             Ok(None) => return (None, None),
             Err(error) => return (None, Some(error.to_string())),
@@ -218,7 +218,7 @@ impl Engine {
     /// should not begin with what waits already, it does so after the first call. Nobody asks the
     /// store whether the built-in model lacks some before a recall does.
     pub async fn keep_making_vectors(&self, begin_at_once: bool) {
-        let embedder = self.vectors.embedder(&self.config.embed).ok().flatten();
+        let embedder = self.vectors.embedder(&self.config.models).ok().flatten();
         if embedder.is_none() && builtin().is_none() {
             return;
         }
@@ -258,7 +258,7 @@ impl Engine {
     /// # Errors
     /// Where there is no model, or it does not answer.
     pub async fn reindex(&self, mut told: impl FnMut(u64, u64) + Send) -> Result<u64> {
-        let embedder = self.vectors.embedder(&self.config.embed)?;
+        let embedder = self.vectors.embedder(&self.config.models)?;
         let mut made = self.catch_up(&mut told).await?;
         let Some(embedder) = embedder else {
             return match builtin() {
@@ -300,7 +300,7 @@ impl Engine {
     /// # Errors
     /// Where that of the settings is not known yet: then nothing is left to search with.
     pub async fn prune_models(&self) -> Result<usize> {
-        let embedder = self.vectors.embedder(&self.config.embed)?;
+        let embedder = self.vectors.embedder(&self.config.models)?;
         let known = self.known_models().await?;
         let own = own_model(&known.models);
         let current = match &embedder {
@@ -345,7 +345,7 @@ impl Engine {
         let store = self.store().await?;
         let model = self.known_model(&store, embedder).await?;
         let now = Timestamp::now();
-        let lease = self.config.embed.timeout * CLAIM_TRIES + CLAIM_SLACK;
+        let lease = self.config.models.embed.timeout * CLAIM_TRIES + CLAIM_SLACK;
         let claim = store
             .claim(model.id, CLAIM_MAX, now, later(now, lease))
             .await?;

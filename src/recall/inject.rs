@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::context::{Room, entry, pack};
+use super::rerank::rerank;
 use super::{
-    CONTEXT_HITS_MAX, Context, Hit, Semantic, Silence, candidate_query, different_terms, find,
+    Aids, CONTEXT_HITS_MAX, Context, Hit, Silence, candidate_query, different_terms, find,
 };
 use crate::blocking::blocking;
 use crate::error::Result;
@@ -86,13 +87,15 @@ pub async fn inject(
     store: &Store,
     analyser: &Arc<Analyser>,
     request: InjectRequest,
-    semantic: Option<Semantic>,
+    aids: Aids<impl Sized>,
     now: Timestamp,
 ) -> Result<Injected> {
     let scope = Scope::Project(request.project.clone());
     let filter = Filter::default();
     let query = candidate_query(&request.prompt, scope.clone(), filter, analyser, now).await?;
-    let mut found = find(store, query, semantic, 0, CONTEXT_HITS_MAX).await?;
+    let mut found = find(store, query, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
+    drop(aids.turn);
+    rerank(&mut found, &request.prompt, aids.rerank).await;
     if request.by_use && !found.hits.is_empty() {
         let ids = found.hits.iter().map(|hit| hit.memory.id).collect();
         order_by_use(&mut found.hits, &store.usage(ids).await?);

@@ -8,6 +8,7 @@ pub mod cursor;
 mod extract;
 mod inject;
 mod rank;
+mod rerank;
 mod words;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,8 @@ use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, Scope, Timestamp};
 use crate::store::{Candidate, CandidateQuery, Nearest, Store};
 use crate::text::{Analyser, has_unspaced};
+
+use rerank::RERANKED_MAX;
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -144,6 +147,18 @@ pub struct Semantic {
     pub meaning: Meaning,
 }
 
+/// What a recall has beside the query's words.
+pub struct Aids<Turn> {
+    /// The query as a model sees it.
+    pub semantic: Option<Semantic>,
+    /// Who puts the best in order.
+    pub rerank: Option<Rerank>,
+    /// The right to compute, given back before a model is waited for.
+    pub turn: Turn,
+}
+
+pub use rerank::Rerank;
+
 pub use inject::{Held, InjectRequest, Injected, inject, opening};
 
 /// Of a longer query, a pasted log for instance, only the first part is looked at.
@@ -167,7 +182,7 @@ pub async fn recall(
     store: &Store,
     analyser: &Arc<Analyser>,
     request: &RecallRequest,
-    semantic: Option<Semantic>,
+    aids: Aids<impl Sized>,
     now: Timestamp,
 ) -> Result<Recall> {
     if request.limit == 0 || request.limit > HITS_MAX {
@@ -179,7 +194,18 @@ pub async fn recall(
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
     let query = candidate_query(&request.query, scope, filter, analyser, now).await?;
     let terms = query.terms.clone();
-    let found = find(store, query, semantic, request.offset, request.limit).await?;
+    let (offset, limit) = (request.offset, request.limit);
+    let found = match aids.rerank {
+        // Every page is cut from the same order.
+        Some(rerank) if offset < RERANKED_MAX => {
+            let end = RERANKED_MAX.max(offset.saturating_add(limit));
+            let mut found = find(store, query, aids.semantic, 0, end).await?;
+            drop(aids.turn);
+            rerank::rerank(&mut found, &request.query, Some(rerank)).await;
+            page(found, offset, limit)
+        }
+        _ => find(store, query, aids.semantic, offset, limit).await?,
+    };
     let analyser = Arc::clone(analyser);
     blocking(move || Ok(with_extracts(found, terms, &analyser))).await
 }
@@ -189,12 +215,14 @@ pub async fn context(
     store: &Store,
     analyser: &Arc<Analyser>,
     request: &ContextRequest,
-    semantic: Option<Semantic>,
+    aids: Aids<impl Sized>,
     now: Timestamp,
 ) -> Result<Context> {
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
     let query = candidate_query(&request.query, scope.clone(), filter, analyser, now).await?;
-    let found = find(store, query, semantic, 0, CONTEXT_HITS_MAX).await?;
+    let mut found = find(store, query, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
+    drop(aids.turn);
+    rerank::rerank(&mut found, &request.query, aids.rerank).await;
     let tokens_max = request.tokens_max;
     let degraded = found.degraded;
     let room = context::Room {
@@ -204,6 +232,15 @@ pub async fn context(
     let packing = move || Ok(context::pack(found.hits, &scope, room, found.silence));
     let packed = blocking(packing).await?;
     Ok(Context { degraded, ..packed })
+}
+
+/// One page of what was found from the first hit on.
+fn page(mut found: Recall, offset: usize, limit: usize) -> Recall {
+    let end = offset.saturating_add(limit);
+    found.more |= found.hits.len() > end;
+    found.hits.truncate(end);
+    found.hits.drain(..offset.min(found.hits.len()));
+    found
 }
 
 /// What both share: the hits, without extracts.
