@@ -156,6 +156,7 @@ fn memory(number: u64) -> NewMemory {
             range: 0..text.len(),
             length: 2,
             terms: vec![("passag".to_owned(), 1), (number.to_string(), 1)],
+            vector: None,
         }],
         content: Content::plain(text),
     }

@@ -1,6 +1,7 @@
 //! The façade: every way in calls this, and only this.
 
 mod aids;
+mod builtin;
 mod capture;
 mod forget;
 mod meters;
@@ -9,6 +10,7 @@ mod place;
 mod projects;
 mod retention;
 mod turns;
+mod vector_status;
 mod vectors;
 mod watch;
 
@@ -46,7 +48,7 @@ pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
 pub use retention::Pruned;
-pub use vectors::VectorStatus;
+pub use vector_status::VectorStatus;
 pub use watch::{Gift, START};
 
 /// Sage without a way in. Cheap to make: the store is opened at the first call that needs it, and

@@ -8,7 +8,8 @@ use super::redact::{Redaction, redact, strip_private};
 use super::{Capture, Refusal};
 use crate::error::{Error, Result};
 use crate::memory::{Content, Kind, MemoryId, Project, Timestamp};
-use crate::store::{NewMemory, NewPassage};
+use crate::models::{builtin, builtin_vector};
+use crate::store::{NewMemory, NewPassage, OwnVector};
 use crate::text::{Analyser, split_passages, strip_injected};
 
 /// The most that one memory holds, in bytes: a hundred pages. Longer turns lose their middle,
@@ -344,6 +345,13 @@ pub fn normal_tags(tags: impl IntoIterator<Item = String>) -> Vec<String> {
     tags
 }
 
+/// What the built-in model makes of a passage.
+fn own_vector(text: &str) -> Option<OwnVector> {
+    let (model, _) = builtin()?;
+    let numbers = builtin_vector(text)?;
+    Some(OwnVector { model, numbers })
+}
+
 /// Each passage with its terms and those of the date, as a person would write it: people ask for
 /// "the decision of 8 May". Worth 2 points of recall at 10 on dated conversations.
 pub fn passages_of(text: &str, created_at: Timestamp, analyser: &Analyser) -> Vec<NewPassage> {
@@ -369,11 +377,13 @@ pub fn passages_of(text: &str, created_at: Timestamp, analyser: &Analyser) -> Ve
     split_passages(text)
         .into_iter()
         .map(|range| {
-            let (length, terms) = count(text.get(range.clone()).unwrap_or_default());
+            let part = text.get(range.clone()).unwrap_or_default();
+            let (length, terms) = count(part);
             NewPassage {
                 range,
                 length,
                 terms,
+                vector: own_vector(part),
             }
         })
         .collect()

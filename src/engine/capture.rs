@@ -106,6 +106,7 @@ impl Engine {
         let mut stored = match memories.is_empty() {
             true => Vec::new(),
             false => {
+                self.make_builtin_known().await;
                 let expiry = memories.iter().filter_map(|new| new.expires_at).min();
                 let stored = self.with_store(async |store: Store| store.put(memories).await);
                 let stored = stored.await?;

@@ -24,6 +24,7 @@ impl Engine {
     /// there, so it is kept as it is.
     pub async fn merge(&self, records: Vec<Record>) -> Result<Merged> {
         let records = analysed(records, &self.analyser).await?;
+        self.make_builtin_known().await;
         self.with_store(async |store: Store| store.merge(records).await)
             .await
     }
@@ -31,6 +32,7 @@ impl Engine {
     /// Puts what it is fed with in the place of all that is stored, if the feed comes to its end;
     /// else all stays as it was. A store that holds memories refuses, unless told `anyway`.
     pub async fn replace(&self, mut feed: Feeding, anyway: bool) -> Result<Merged> {
+        self.make_builtin_known().await;
         let (sender, analysed_feed) = channel(1);
         let analysing = async {
             while let Some(more) = feed.recv().await {

@@ -11,11 +11,12 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::Engine;
+use super::builtin::{Builtin, own_model};
 use crate::config::ModelsConfig;
 use crate::error::{Error, Result};
 use crate::memory::{Scope, Timestamp};
-use crate::models::{BATCH_MAX, Embedder, Embedding, Failure, ServiceHealth};
-use crate::recall::Semantic;
+use crate::models::{BATCH_MAX, Embedder, Embedding, Failure, builtin};
+use crate::recall::{Meaning, Semantic};
 use crate::store::{Claim, Embedded, Made, Model, Store, Work};
 
 /// How much is claimed at once: two requests, which are sent together.
@@ -36,7 +37,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(2);
 
 /// A model answers when no more than this share of the passages lacks a vector of it: 1 in so many.
 /// Until then a former model answers, if there is one.
-const LACKING: u64 = 10;
+pub(super) const LACKING: u64 = 10;
 
 /// Sent once to learn how many numbers a model's vectors have.
 const PROBE: &str = "How long is a vector?";
@@ -45,37 +46,21 @@ const PROBE: &str = "How long is a vector?";
 #[derive(Default)]
 pub(super) struct Vectors {
     embedder: OnceLock<Result<Option<Embedder>>>,
+    pub(super) builtin: Builtin,
     work: Notify,
-    known: Mutex<Option<(Instant, Known)>>,
+    pub(super) known: Mutex<Option<(Instant, Known)>>,
     /// Former models that the service does not have.
     foreign: Mutex<HashSet<i64>>,
-    claimed: Mutex<Option<(i64, Claim)>>,
+    pub(super) claimed: Mutex<Option<(i64, Claim)>>,
     /// Why the last stretch of work broke off, if it did.
-    broken_off: Mutex<Option<String>>,
+    pub broken_off: Mutex<Option<String>>,
 }
 
 /// What the store says about models.
 #[derive(Debug, Clone)]
-struct Known {
-    models: Vec<Model>,
-    passages: u64,
-}
-
-/// How vectors are.
-#[derive(Debug, Clone)]
-pub struct VectorStatus {
-    /// The model of the settings.
-    pub model: String,
-    /// How its service is.
-    pub health: Option<ServiceHealth>,
-    /// Why no vectors are made at the moment, if there is a reason.
-    pub problem: Option<String>,
-    /// Numbers in a vector, once they are known.
-    pub dimension: Option<usize>,
-    /// Passages that wait for a vector of it, when the store answers.
-    pub waiting: Option<u64>,
-    /// What holds vectors back in the store, if something does.
-    pub store_problem: Option<String>,
+pub(super) struct Known {
+    pub models: Vec<Model>,
+    pub passages: u64,
 }
 
 /// What a stretch of work came to.
@@ -113,12 +98,12 @@ impl From<Failure> for Stop {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Vectors {
-    fn embedder(&self, config: &ModelsConfig) -> Result<Option<Embedder>> {
+    pub fn embedder(&self, config: &ModelsConfig) -> Result<Option<Embedder>> {
         self.embedder.get_or_init(|| Embedder::load(config)).clone()
     }
 
@@ -127,7 +112,7 @@ impl Vectors {
         self.work.notify_one();
     }
 
-    async fn known(&self, store: &Store) -> Result<Known> {
+    pub async fn known(&self, store: &Store) -> Result<Known> {
         let known = lock(&self.known).clone();
         if let Some((at, known)) = known
             && at.elapsed() < KNOWN_FOR
@@ -149,10 +134,12 @@ impl Vectors {
             return Some(current.clone());
         }
         let foreign = lock(&self.foreign);
+        let own = own_model(&known.models).map(|own| own.id);
         let mut best: Option<&Model> = current.filter(|model| model.waiting < known.passages);
         for model in &known.models {
             let least = best.map_or(known.passages, |best| best.waiting);
-            if model.waiting < least && !foreign.contains(&model.id) {
+            let is_asked = Some(model.id) != own && !foreign.contains(&model.id);
+            if model.waiting < least && is_asked {
                 best = Some(model);
             }
         }
@@ -160,7 +147,7 @@ impl Vectors {
     }
 }
 
-fn current<'a>(embedder: &Embedder, models: &'a [Model]) -> Option<&'a Model> {
+pub(super) fn current<'a>(embedder: &Embedder, models: &'a [Model]) -> Option<&'a Model> {
     let asked = embedder.asked_dimension();
     models.iter().find(|model| {
         model.name == embedder.model() && asked.is_none_or(|asked| asked == model.dimension)
@@ -168,11 +155,29 @@ fn current<'a>(embedder: &Embedder, models: &'a [Model]) -> Option<&'a Model> {
 }
 
 impl Engine {
-    /// What the vectors' leg of a recall needs; nothing where no model is configured or nothing has
-    /// a vector yet. Second is why it is missing when it should not be.
+    /// What the vectors' leg of a recall needs: of the configured model, or of the built-in one where
+    /// none is configured or it does not answer; nothing where nothing has a vector yet. Second is
+    /// why the configured one is missing when it should not be.
     pub(super) async fn semantic(
         &self,
         store: &Store,
+        query: &str,
+        patience: Duration,
+    ) -> (Option<Semantic>, Option<String>) {
+        let known = match self.vectors.known(store).await {
+            Ok(known) => known,
+            Err(error) => return (None, Some(error.to_string())),
+        };
+        let (asked, missing) = self.asked_semantic(&known, query, patience).await;
+        (
+            asked.or_else(|| self.builtin_semantic(&known, query)),
+            missing,
+        )
+    }
+
+    async fn asked_semantic(
+        &self,
+        known: &Known,
         query: &str,
         patience: Duration,
     ) -> (Option<Semantic>, Option<String>) {
@@ -181,15 +186,11 @@ impl Engine {
             Ok(None) => return (None, None),
             Err(error) => return (None, Some(error.to_string())),
         };
-        let known = match self.vectors.known(store).await {
-            Ok(known) => known,
-            Err(error) => return (None, Some(error.to_string())),
-        };
         let current = current(&embedder, &known.models);
         if known.passages > 0 && current.is_none_or(|model| model.waiting > 0) {
             self.vectors.wake();
         }
-        let Some(model) = self.vectors.answering(&embedder, &known) else {
+        let Some(model) = self.vectors.answering(&embedder, known) else {
             return (None, None);
         };
         let asking = embedder.embed_query(query, &model.name, model.dimension, patience);
@@ -198,6 +199,7 @@ impl Engine {
                 Some(Semantic {
                     model: model.id,
                     vector,
+                    meaning: Meaning::Texts,
                 }),
                 None,
             ),
@@ -212,16 +214,28 @@ impl Engine {
         }
     }
 
-    /// Makes vectors whenever something waits for one; ends at once where no model is configured.
-    /// Where it should not begin with what waits already, it does so after the first call.
+    /// Makes vectors whenever something waits for one; ends at once where there is no model. Where it
+    /// should not begin with what waits already, it does so after the first call. Nobody asks the
+    /// store whether the built-in model lacks some before a recall does.
     pub async fn keep_making_vectors(&self, begin_at_once: bool) {
-        let Ok(Some(embedder)) = self.vectors.embedder(&self.config.models) else {
+        let embedder = self.vectors.embedder(&self.config.models).ok().flatten();
+        if embedder.is_none() && builtin().is_none() {
             return;
-        };
-        if !begin_at_once {
+        }
+        if !begin_at_once || embedder.is_none() {
             self.vectors.work.notified().await;
         }
         loop {
+            if self.is_behind()
+                && let Err(error) = self.catch_up(&mut |_, _| {}).await
+            {
+                *lock(&self.vectors.broken_off) = Some(error.to_string());
+                sleep(FAILURE_PAUSE).await;
+            }
+            let Some(embedder) = embedder.clone() else {
+                self.vectors.work.notified().await;
+                continue;
+            };
             let step = self.make_some(&embedder).await;
             *lock(&self.vectors.broken_off) = step.as_ref().err().map(Stop::message);
             match step {
@@ -242,16 +256,20 @@ impl Engine {
     /// many still wait.
     ///
     /// # Errors
-    /// Where no model is configured, or it does not answer.
-    pub async fn reindex(&self, mut told: impl FnMut(u64, u64)) -> Result<u64> {
-        let embedder = self.vectors.embedder(&self.config.models)?.ok_or_else(|| {
-            Error::invalid(
-                "SAGE_EMBED_URL",
-                "no model is configured, so there are no vectors to make; set it, and \
-                 SAGE_EMBED_MODEL, or SAGE_PROVIDER",
-            )
-        })?;
-        let mut made = 0;
+    /// Where there is no model, or it does not answer.
+    pub async fn reindex(&self, mut told: impl FnMut(u64, u64) + Send) -> Result<u64> {
+        let embedder = self.vectors.embedder(&self.config.models)?;
+        let mut made = self.catch_up(&mut told).await?;
+        let Some(embedder) = embedder else {
+            return match builtin() {
+                Some(_) => Ok(made),
+                None => Err(Error::invalid(
+                    "SAGE_EMBED_URL",
+                    "this sage was built without its own model and none is configured, so there \
+                     are no vectors to make; set it, and SAGE_EMBED_MODEL, or SAGE_PROVIDER",
+                )),
+            };
+        };
         loop {
             match self.make_some(&embedder).await {
                 Ok(Step::Made(more)) => {
@@ -276,21 +294,28 @@ impl Engine {
         }
     }
 
-    /// Forgets all models but that of the settings, with their vectors; returns how many.
+    /// Forgets all models but that of the settings and the built-in one, with their vectors; returns
+    /// how many.
     ///
     /// # Errors
     /// Where that of the settings is not known yet: then nothing is left to search with.
     pub async fn prune_models(&self) -> Result<usize> {
         let embedder = self.vectors.embedder(&self.config.models)?;
         let known = self.known_models().await?;
-        let current = embedder.and_then(|embedder| current(&embedder, &known.models).cloned());
+        let own = own_model(&known.models);
+        let current = match &embedder {
+            Some(embedder) => current(embedder, &known.models),
+            None => own,
+        };
         let current = current.ok_or_else(|| {
             Error::invalid(
                 "--prune",
                 "the configured model has no vectors; make them first",
             )
         })?;
-        let others = known.models.iter().filter(|model| model.id != current.id);
+        let kept = [Some(current.id), own.map(|own| own.id)];
+        let others = known.models.iter();
+        let others = others.filter(|model| !kept.contains(&Some(model.id)));
         let mut count = 0;
         for model in others {
             self.with_store(async |store: Store| store.forget_model(model.id).await)
@@ -305,40 +330,6 @@ impl Engine {
         *lock(&self.vectors.known) = None;
         self.with_store(async |store: Store| self.vectors.known(&store).await)
             .await
-    }
-
-    /// How vectors are; nothing where no model is configured.
-    pub async fn vector_status(&self) -> Option<VectorStatus> {
-        self.config.models.embed.url.as_ref()?;
-        let loaded = self.vectors.embedder(&self.config.models);
-        let embedder = loaded.as_ref().ok().and_then(Option::as_ref);
-        let asked = self.store().await;
-        let (mut known, mut store_problem) = (None, None);
-        if let Ok(store) = asked {
-            *lock(&self.vectors.known) = None;
-            known = self.vectors.known(&store).await.ok();
-            store_problem = store.vector_problem().await.ok().flatten();
-        }
-        let model = embedder
-            .zip(known.as_ref())
-            .and_then(|(embedder, known)| current(embedder, &known.models));
-        let waiting = known.as_ref().map(|known| {
-            // A model that nobody has met yet lacks them all.
-            model.map_or(known.passages, |model| model.waiting)
-        });
-        let health = embedder.map(Embedder::health);
-        let problem = match &loaded {
-            Err(error) => Some(error.to_string()),
-            Ok(_) => health.as_ref().and_then(|health| health.problem.clone()),
-        };
-        Some(VectorStatus {
-            model: self.config.models.embed.model.clone(),
-            dimension: model.map(|model| model.dimension),
-            waiting,
-            problem: problem.or(lock(&self.vectors.broken_off).clone()),
-            health,
-            store_problem,
-        })
     }
 
     /// Gives back what was claimed: another process may go on with it at once.
@@ -405,7 +396,12 @@ impl Engine {
     }
 }
 
-async fn give_back(store: &Store, model: i64, claim: &Claim, until: Timestamp) -> Result<()> {
+pub(super) async fn give_back(
+    store: &Store,
+    model: i64,
+    claim: &Claim,
+    until: Timestamp,
+) -> Result<()> {
     let passages = claim.work.iter().map(|work| work.passage).collect();
     store.give_back(model, claim.holder, passages, until).await
 }
@@ -485,7 +481,7 @@ async fn batch(embedder: &Embedder, model: &Model, texts: &[([u8; 16], &str)]) -
     }
 }
 
-fn later(now: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 

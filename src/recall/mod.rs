@@ -9,6 +9,7 @@ mod extract;
 mod inject;
 mod rank;
 mod rerank;
+mod words;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, Scope, Timestamp};
 use crate::store::{Candidate, CandidateQuery, Nearest, Store};
-use crate::text::Analyser;
+use crate::text::{Analyser, has_unspaced};
 
 use rerank::RERANKED_MAX;
 
@@ -125,6 +126,16 @@ pub struct Context {
     pub degraded: Option<String>,
 }
 
+/// What sort of model tells what is near in meaning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Meaning {
+    /// The built-in one, which knows words and not how they stand together.
+    Words,
+    /// One that reads texts.
+    #[default]
+    Texts,
+}
+
 /// The query as a model sees it.
 #[derive(Debug, Clone)]
 pub struct Semantic {
@@ -132,6 +143,8 @@ pub struct Semantic {
     pub model: i64,
     /// The query's vector.
     pub vector: Arc<[f32]>,
+    /// What sort of model it is.
+    pub meaning: Meaning,
 }
 
 /// What a recall has beside the query's words.
@@ -238,11 +251,16 @@ async fn find(
     offset: usize,
     limit: usize,
 ) -> Result<Recall> {
-    if query.terms.is_empty() && semantic.is_none() {
+    // Words that nobody would look for tell a table of words nothing either.
+    let reads_texts = |semantic: &Semantic| semantic.meaning == Meaning::Texts;
+    if query.terms.is_empty() && !semantic.as_ref().is_some_and(reads_texts) {
         return Ok(Recall::silent(Silence::NothingToLookFor));
     }
     let scope = query.scope.clone();
     let nothing_asked = query.terms.is_empty();
+    let is_unspaced = query.terms.iter().any(|term| has_unspaced(term));
+    let meaning = semantic.as_ref().map(|semantic| semantic.meaning);
+    let reads_words = meaning == Some(Meaning::Words);
     let (ranking, degraded) = ranking(store, query, semantic).await?;
     let silent = |silence| {
         Ok(Recall {
@@ -259,6 +277,7 @@ async fn find(
             false => Silence::BelowFloor,
         });
     }
+    let relevance = ranking.relevance;
     let more = ranking.memories.len() > offset.saturating_add(limit);
     let wanted: Vec<rank::Ranked> = ranking
         .memories
@@ -271,9 +290,14 @@ async fn find(
     // One may have been forgotten between ranking and reading, so they are joined by number.
     let mut wanted: HashMap<i64, rank::Ranked> =
         wanted.into_iter().map(|hit| (hit.memory, hit)).collect();
-    let hits = memories
+    let across_only = reads_words && relevance < RELEVANCE_FLOOR;
+    let hits: Vec<Hit> = memories
         .into_iter()
         .filter_map(|(row, memory)| {
+            // The table alone is believed only where the words could not say anything.
+            if across_only && has_unspaced(&memory.content.text) == is_unspaced {
+                return None;
+            }
             let hit = wanted.remove(&row)?;
             let (score, passage) = (hit.score as f32, hit.range);
             Some(Hit {
@@ -284,6 +308,9 @@ async fn find(
             })
         })
         .collect();
+    if across_only && hits.is_empty() {
+        return silent(Silence::BelowFloor);
+    }
     Ok(Recall {
         hits,
         more,
@@ -305,9 +332,14 @@ async fn ranking(
     if found.corpus.iter().all(|held| held.passages == 0) {
         return Ok((None, None));
     }
-    let (near, degraded) = match semantic {
+    let held = words::Held::new(&found);
+    let (texts, words) = match semantic {
+        Some(semantic) if semantic.meaning == Meaning::Words => (None, Some(semantic)),
+        other => (other, None),
+    };
+    let (near, mut degraded) = match texts {
         None => (Nearest::default(), None),
-        Some(Semantic { model, vector }) => {
+        Some(Semantic { model, vector, .. }) => {
             match store.nearest(query.clone(), model, vector).await {
                 Ok(near) => (near, None),
                 Err(error) => (Nearest::default(), Some(error.to_string())),
@@ -322,14 +354,27 @@ async fn ranking(
     })
     .await?;
     if !missing.is_empty() {
-        passages.extend(store.neighbours(query, missing).await?);
+        passages.extend(store.neighbours(query.clone(), missing).await?);
     }
     let lengths = store.session_lengths(scope, sessions_of(&passages)).await?;
     let ranked = blocking(move || {
         let lengths = lengths.into_iter().collect();
         Ok(rank::rank(&weights, &passages, &near, &lengths))
     });
-    Ok((Some(ranked.await?), degraded))
+    let mut ranking = ranked.await?;
+    if let Some(semantic) = words {
+        match words::ask(store, query, semantic, &ranking).await {
+            Ok(said) => {
+                ranking = blocking(move || {
+                    words::weigh(&mut ranking, said, held);
+                    Ok(ranking)
+                })
+                .await?;
+            }
+            Err(error) => degraded = Some(error.to_string()),
+        }
+    }
+    Ok((Some(ranking), degraded))
 }
 
 /// The sessions that passages belong to, each once.

@@ -68,6 +68,8 @@ pub(super) struct Ranking {
 pub(super) struct Ranked {
     /// The store's own number of the memory.
     pub memory: i64,
+    /// That of its best passage.
+    pub passage: i64,
     /// Its best passage.
     pub range: Range<usize>,
     /// Higher is better; the best has 1.
@@ -135,7 +137,7 @@ impl Near {
 
 /// How far the largest of so many normally distributed numbers stands out by chance, in standard
 /// deviations: what is farther has one chance in ten or less to be chance.
-fn chance(count: u64) -> f64 {
+pub(super) fn chance(count: u64) -> f64 {
     (2.0 * (count.max(CHANCE_COUNT_MIN) as f64).ln()).sqrt()
 }
 
@@ -336,10 +338,14 @@ pub(super) fn rank(
         stands_out: near.stands_out,
         memories: order
             .into_iter()
-            .map(|(score, memory)| Ranked {
-                memory: memory.memory,
-                range: shown(memory, &nearest).range.clone(),
-                score: score / top,
+            .map(|(score, memory)| {
+                let shown = shown(memory, &nearest);
+                Ranked {
+                    memory: memory.memory,
+                    passage: shown.passage,
+                    range: shown.range.clone(),
+                    score: score / top,
+                }
             })
             .collect(),
     }

@@ -33,7 +33,7 @@ pub use candidates::{Candidate, CandidateQuery, Candidates};
 pub use record::{Chunk, Feed, Feeding, Merged, MovedMemory, MovedSession, MovedVector, Origin};
 pub use record::{Record, Sink};
 pub use retention::{Due, Forgotten, Group, Survey};
-pub use vectors::{Claim, Embedded, Made, Model, Nearest, Work};
+pub use vectors::{Claim, Embedded, Made, Model, Nearest, OwnVector, Work};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -98,6 +98,8 @@ pub struct NewPassage {
     pub length: u32,
     /// Each different term with the number of times it occurs.
     pub terms: Vec<(String, u32)>,
+    /// What the built-in model makes of it, if there is one.
+    pub vector: Option<OwnVector>,
 }
 
 /// What became of a memory handed to [`Store::put`].
@@ -230,6 +232,9 @@ verbs! {
     give_back(model: i64, holder: i64, passages: Vec<i64>, until: Timestamp) -> ();
     /// The passages whose vectors of a model are nearest to that of the query, as candidates of it.
     nearest(query: CandidateQuery, model: i64, vector: Arc<[f32]>) -> Nearest;
+    /// The cosines of these passages' vectors of a model and that of the query, each with its passage;
+    /// those that have no vector are left out.
+    similarities(model: i64, vector: Arc<[f32]>, passages: Vec<i64>) -> Vec<(i64, f32)>;
     /// What holds vectors back, in words, if something does.
     vector_problem() -> Option<String>;
     /// Live memories by the store's own numbers, in the order asked; those that are gone or

@@ -20,6 +20,16 @@ pub struct Model {
     pub waiting: u64,
 }
 
+/// A vector that a passage brings along, because making it takes no time. It is kept together with
+/// the passage where the store knows the model.
+#[derive(Debug, Clone)]
+pub struct OwnVector {
+    /// The model's name.
+    pub model: &'static str,
+    /// Its length is 1, or 0 where the model knows no word of the passage.
+    pub numbers: Vec<f32>,
+}
+
 /// What somebody has taken on.
 #[derive(Debug, Clone, Default)]
 pub struct Claim {

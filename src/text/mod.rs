@@ -8,6 +8,7 @@ mod quotes;
 mod stop_words;
 mod terms;
 mod tokens;
+mod words;
 
 pub use injected::{BLOCK_END, BLOCK_START, break_tags, strip_injected};
 pub use passages::{PASSAGE_TOKENS_MAX, split_passages};
@@ -15,6 +16,7 @@ pub use percent::{percent_decode, percent_encode};
 pub use quotes::Quotes;
 pub use terms::{Analyser, TERM_BYTES_MAX};
 pub use tokens::{Tally, estimate_tokens};
+pub use words::{Word, has_unspaced, words};
 
 /// The first `chars_max` characters of a text on one line: runs of white space become one blank,
 /// and an ellipsis says that something was cut.

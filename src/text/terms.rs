@@ -60,12 +60,7 @@ impl Analyser {
     fn word_terms(&self, run: &str, emit: &mut impl FnMut(&str)) {
         let run = run.trim_end_matches(is_joiner).trim_matches('_');
         let mut parts = Vec::new();
-        for piece in run
-            .split(|c| is_joiner(c) || c == '_')
-            .filter(|piece| !piece.is_empty())
-        {
-            split_case(piece, &mut parts);
-        }
+        parts_of(run, &mut parts);
         // Some letters take more bytes in lower case, so a run is measured in it.
         if parts.len() > 1 && run.len() <= TERM_BYTES_MAX {
             let whole = run.to_lowercase();
@@ -73,7 +68,7 @@ impl Analyser {
                 emit(&whole);
             }
         }
-        if parts.len() > PARTS_MAX && run.contains(|c: char| c.is_ascii_digit()) {
+        if is_hash(run, &parts) {
             return;
         }
         for part in parts {
@@ -93,13 +88,28 @@ fn is_joiner(c: char) -> bool {
     class(c) == Class::Joiner
 }
 
-fn split_run(text: &str, end: usize) -> (&str, &str) {
+/// The parts of a run of word characters.
+pub(super) fn parts_of<'a>(run: &'a str, parts: &mut Vec<&'a str>) {
+    for piece in run
+        .split(|c| is_joiner(c) || c == '_')
+        .filter(|piece| !piece.is_empty())
+    {
+        split_case(piece, parts);
+    }
+}
+
+/// Whether the parts of a run say nothing by themselves.
+pub(super) fn is_hash(run: &str, parts: &[&str]) -> bool {
+    parts.len() > PARTS_MAX && run.contains(|c: char| c.is_ascii_digit())
+}
+
+pub(super) fn split_run(text: &str, end: usize) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
 /// Compatibility forms become ordinary ones (full-width letters, ligatures, half-width kana), and
 /// letters lose their accents. Marks of kana and Hangul are part of the letter and stay.
-fn normalise(text: &str) -> Cow<'_, str> {
+pub(super) fn normalise(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
@@ -119,7 +129,7 @@ fn normalise(text: &str) -> Cow<'_, str> {
 }
 
 /// Where a run of word characters ends; a joiner goes on only between two of them.
-fn word_end(text: &str) -> usize {
+pub(super) fn word_end(text: &str) -> usize {
     let mut end = 0;
     let mut joined = false;
     for (at, c) in text.char_indices() {
@@ -136,7 +146,7 @@ fn word_end(text: &str) -> usize {
     end
 }
 
-fn unspaced_end(text: &str) -> usize {
+pub(super) fn unspaced_end(text: &str) -> usize {
     text.char_indices()
         .find(|(_, c)| class(*c) != Class::Unspaced)
         .map_or(text.len(), |(at, _)| at)

@@ -1,6 +1,7 @@
 //! Capture and recall through the library, on a store of their own: what holds whatever is stored.
 //! `neighbours` asks the executable.
 
+mod across;
 mod filters;
 mod neighbours;
 mod order;

@@ -76,13 +76,8 @@ fn reindex_makes_what_is_missing_and_goes_on_after_a_failure(home: Home) {
     let done = run(&home);
     assert_eq!((done.code, done.stdout.as_str()), (0, "12 vectors made\n"));
     assert_eq!(run(&home).stdout, "0 vectors made\n");
-    let without = home.run(["reindex"]);
-    assert_eq!(without.code, 2);
-    assert!(
-        without.stderr.contains("SAGE_EMBED_URL"),
-        "{}",
-        without.stderr
-    );
+    // Without a service there is the built-in model, whose vectors come with the memories.
+    assert_eq!(home.ok(["reindex"]), "0 vectors made\n");
 }
 
 on_every_store!(of_several_servers_one_makes_each_vector);

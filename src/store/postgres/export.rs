@@ -115,7 +115,10 @@ impl Export<'_> {
     async fn vectors(&mut self) -> Taken {
         for row in self
             .db
-            .rows("SELECT id FROM model ORDER BY id", &[])
+            .rows(
+                "SELECT id FROM model WHERE name NOT LIKE 'builtin-%' ORDER BY id",
+                &[],
+            )
             .await?
         {
             let sql = vectors_sql(row.try_get(0)?);
@@ -309,8 +312,9 @@ fn injection(row: &Row) -> Outcome<Record> {
     Ok(Record::Injection(Box::new(traces::injection(row)?)))
 }
 
+/// Those of services: the built-in one's vectors are made anew with their passages.
 const MODELS: &str = "SELECT name, dimension, id FROM model
-    WHERE id > $2 AND ($1::text IS NULL OR EXISTS (
+    WHERE id > $2 AND name NOT LIKE 'builtin-%' AND ($1::text IS NULL OR EXISTS (
         SELECT 1 FROM embedding WHERE model_id = model.id
         AND project_id = (SELECT id FROM project WHERE key = $1)))
     ORDER BY id LIMIT $3";

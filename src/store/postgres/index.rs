@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 
 use super::db::{Db, Outcome, Values};
 use super::postings::{append, take_out};
+use super::vectors;
 use crate::store::{Forgotten, NewPassage, vector};
 
 /// What a transaction changes in the index.
@@ -233,7 +234,14 @@ async fn write_added(db: &Db, added: &[(Standing, &[NewPassage])]) -> Outcome<()
     }
     let (inserted, appended) = tokio::join!(biased; rows.insert(db), append(db, postings));
     inserted?;
-    appended
+    appended?;
+    let own = passages
+        .iter()
+        .zip(&numbers)
+        .filter_map(|((standing, passage), number)| {
+            Some((*number, standing.project, passage.vector.as_ref()?))
+        });
+    vectors::put_own(db, own.collect()).await
 }
 
 /// The numbers of terms, made where they are not there, and counted.

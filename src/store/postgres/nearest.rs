@@ -101,6 +101,21 @@ pub(super) async fn nearest(
     })
 }
 
+pub(super) async fn similarities(
+    db: &Db,
+    model: i64,
+    vector: &[f32],
+    passages: &[i64],
+) -> Outcome<Vec<(i64, f32)>> {
+    let sql = "SELECT passage_id, levels FROM embedding
+               WHERE passage_id = ANY ($1) AND model_id = $2";
+    let rows = db.rows(sql, &[&passages, &model]).await?;
+    // A hundred rows are some microseconds of work.
+    let asked = Query::new(vector);
+    let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, asked.similarity(row.try_get(1)?)));
+    rows.iter().map(read).collect()
+}
+
 /// Those with the least Hamming distance.
 async fn near_codes(
     db: &Db,

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::bits::Bits;
-use super::db::{Db, Outcome};
+use super::db::{Db, Outcome, Values};
 use super::index::column;
 use super::memories::name_column;
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::memory::Timestamp;
 use crate::store::MovedVector;
 use crate::store::columns::time_of;
 use crate::store::quantised;
-use crate::store::vectors::{Claim, Embedded, Made, Model, Work, digest, new_holder};
+use crate::store::vectors::{Claim, Embedded, Made, Model, OwnVector, Work, digest, new_holder};
 
 const MODEL: &str = "SELECT id, name, dimension,
     (SELECT count(*) FROM pending WHERE model_id = model.id) FROM model";
@@ -300,6 +300,47 @@ pub(super) async fn put_vectors(
     )
     .await?;
     Ok(kept)
+}
+
+/// Keeps the vectors that passages of a project bring, where the store knows the model; then they
+/// wait for none. Nobody copies them, so their words need no digest.
+pub(super) async fn put_own(db: &Db, own: Vec<(i64, i64, &OwnVector)>) -> Outcome<()> {
+    let Some((_, _, first)) = own.first() else {
+        return Ok(());
+    };
+    let (name, dimension) = (first.model, first.numbers.len() as i32);
+    let passages: Vec<i64> = own.iter().map(|(passage, _, _)| *passage).collect();
+    let projects: Vec<i64> = own.iter().map(|(_, project, _)| *project).collect();
+    let numbers = || own.iter().map(|(_, _, own)| own.numbers.as_slice());
+    let codes: Vec<Bits> = numbers()
+        .map(|numbers| Bits {
+            count: numbers.len(),
+            bytes: quantised::code(numbers),
+        })
+        .collect();
+    let levels: Vec<Vec<u8>> = numbers().map(quantised::row).collect();
+    let values: Values<'_> = &[&name, &dimension, &passages, &projects, &codes, &levels];
+    let known: Values<'_> = &[&name, &dimension, &passages];
+    let (kept, freed) = tokio::join!(
+        biased;
+        db.run(
+            "INSERT INTO embedding (passage_id, model_id, project_id, digest, code, levels)
+             SELECT new.passage_id, m.id, new.project_id, '', new.code, new.levels
+             FROM unnest($3::bigint[], $4::bigint[], $5::varbit[], $6::bytea[])
+                  AS new (passage_id, project_id, code, levels), model m
+             WHERE m.name = $1 AND m.dimension = $2",
+            values,
+        ),
+        db.run(
+            "DELETE FROM pending q USING model m
+             WHERE m.name = $1 AND m.dimension = $2
+               AND q.model_id = m.id AND q.passage_id = ANY ($3)",
+            known,
+        ),
+    );
+    kept?;
+    freed?;
+    Ok(())
 }
 
 /// Takes in vectors that another store had, each for a passage of those very words that has none of

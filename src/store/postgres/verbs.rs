@@ -127,6 +127,19 @@ impl Postgres {
             .await
     }
 
+    pub async fn similarities(
+        &self,
+        model: i64,
+        vector: Arc<[f32]>,
+        passages: Vec<i64>,
+    ) -> Result<Vec<(i64, f32)>> {
+        let (vector, passages) = (&vector, &passages);
+        self.read_at_once(
+            |db| async move { nearest::similarities(&db, model, vector, passages).await },
+        )
+        .await
+    }
+
     pub async fn vector_problem(&self) -> Result<Option<String>> {
         self.read_at_once(|db| async move { vectors::problem(&db).await })
             .await

@@ -263,11 +263,13 @@ impl Export<'_> {
         Ok(true)
     }
 
+    /// Those of services: the built-in one's vectors are made anew with their passages.
     fn models(&mut self) -> Taken {
         let mut select = self.db.prepare(
             "SELECT name, dimension FROM model
-             WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM code WHERE model_id = model.id
-                 AND project_id = (SELECT id FROM project WHERE key = ?1))
+             WHERE name NOT LIKE 'builtin-%'
+               AND (?1 IS NULL OR EXISTS (SELECT 1 FROM code WHERE model_id = model.id
+                    AND project_id = (SELECT id FROM project WHERE key = ?1)))
              ORDER BY id",
         )?;
         let mut rows = select.query([self.key()])?;
@@ -288,7 +290,8 @@ impl Export<'_> {
             "SELECT m.name, p.start, o.name, o.dimension, c.digest, c.bits, v.levels
              FROM code c JOIN vector v ON v.code_id = c.id JOIN model o ON o.id = c.model_id
              JOIN passage p ON p.id = c.passage_id JOIN memory m ON m.id = p.memory_id
-             WHERE ?1 IS NULL OR c.project_id = (SELECT id FROM project WHERE key = ?1)
+             WHERE o.name NOT LIKE 'builtin-%'
+               AND (?1 IS NULL OR c.project_id = (SELECT id FROM project WHERE key = ?1))
              ORDER BY c.model_id, c.passage_id",
         )?;
         let mut rows = select.query([self.key()])?;

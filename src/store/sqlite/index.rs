@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::vectors;
 use crate::store::{Forgotten, NewPassage, vector};
 
 /// What a transaction changes in the counts, gathered so that a common term is written once a
@@ -13,6 +14,8 @@ pub(super) struct Changes {
     term_ids: HashMap<i64, HashMap<String, i64>>,
     passages_by_term: BTreeMap<i64, i64>,
     holdings: BTreeMap<(i64, i64), Holding>,
+    /// The model that passages bring vectors of, once it was looked up.
+    own_model: Option<Option<i64>>,
 }
 
 #[derive(Default)]
@@ -91,8 +94,18 @@ impl Changes {
             passage.length,
             vector::encode(&pairs),
         ])?;
+        let number = tx.last_insert_rowid();
         tx.prepare_cached("INSERT INTO posting (rowid, terms) VALUES (?1, ?2)")?
-            .execute(params![tx.last_insert_rowid(), words])?;
+            .execute(params![number, words])?;
+        if let Some(own) = &passage.vector {
+            let model = match self.own_model {
+                Some(known) => known,
+                None => *self.own_model.insert(vectors::own_model(tx, own)?),
+            };
+            if let Some(model) = model {
+                vectors::put_own(tx, model, number, standing.project, own)?;
+            }
+        }
         Ok(())
     }
 

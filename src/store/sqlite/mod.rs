@@ -287,6 +287,16 @@ impl Sqlite {
             .await
     }
 
+    pub async fn similarities(
+        &self,
+        model: i64,
+        vector: Arc<[f32]>,
+        passages: Vec<i64>,
+    ) -> Result<Vec<(i64, f32)>> {
+        self.read(move |db| nearest::similarities(db, model, &vector, &passages))
+            .await
+    }
+
     /// Nothing is missing here.
     pub async fn vector_problem(&self) -> Result<Option<String>> {
         Ok(None)

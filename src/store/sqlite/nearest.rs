@@ -53,6 +53,28 @@ pub(super) fn nearest(
     })
 }
 
+pub(super) fn similarities(
+    db: &Connection,
+    model: i64,
+    vector: &[f32],
+    passages: &[i64],
+) -> rusqlite::Result<Vec<(i64, f32)>> {
+    let asked = Query::new(vector);
+    let mut select = db.prepare_cached(
+        "SELECT v.levels FROM code c JOIN vector v ON v.code_id = c.id
+         WHERE c.passage_id = ?1 AND c.model_id = ?2",
+    )?;
+    let mut similarities = Vec::with_capacity(passages.len());
+    for passage in passages {
+        let mut rows = select.query([*passage, model])?;
+        if let Some(row) = rows.next()? {
+            let similarity = asked.similarity(row.get_ref(0)?.as_blob()?);
+            similarities.push((*passage, similarity));
+        }
+    }
+    Ok(similarities)
+}
+
 /// What the codes say: which rows are worth reading, and how near the newest passages of the scope
 /// are, whatever the filter.
 fn compare(

@@ -7,7 +7,7 @@ use crate::memory::Timestamp;
 use crate::store::MovedVector;
 use crate::store::columns::time_of;
 use crate::store::quantised;
-use crate::store::vectors::{Claim, Embedded, Made, Model, Work, digest, new_holder};
+use crate::store::vectors::{Claim, Embedded, Made, Model, OwnVector, Work, digest, new_holder};
 
 type Outcome<T> = Result<T, Failure>;
 
@@ -199,6 +199,42 @@ pub(super) fn learn_vector(tx: &Transaction<'_>, moved: &MovedVector) -> rusqlit
         }
         _ => Ok(false),
     }
+}
+
+/// The model of a vector that a passage brings, where the store knows it.
+pub(super) fn own_model(tx: &Transaction<'_>, own: &OwnVector) -> rusqlite::Result<Option<i64>> {
+    tx.prepare_cached("SELECT id FROM model WHERE name = ?1 AND dimension = ?2")?
+        .query_row(params![own.model, own.numbers.len() as i64], |row| {
+            row.get(0)
+        })
+        .optional()
+}
+
+/// Keeps a vector together with its passage, which then waits for none. Nobody copies it, so its
+/// words need no digest.
+pub(super) fn put_own(
+    tx: &Transaction<'_>,
+    model: i64,
+    passage: i64,
+    project: i64,
+    own: &OwnVector,
+) -> rusqlite::Result<()> {
+    let code = tx
+        .prepare_cached(
+            "INSERT INTO code (model_id, passage_id, project_id, digest, bits)
+             VALUES (?1, ?2, ?3, x'', ?4)",
+        )?
+        .insert(params![
+            model,
+            passage,
+            project,
+            quantised::code(&own.numbers)
+        ])?;
+    tx.prepare_cached("INSERT INTO vector (code_id, levels) VALUES (?1, ?2)")?
+        .execute(params![code, quantised::row(&own.numbers)])?;
+    tx.prepare_cached("DELETE FROM pending WHERE model_id = ?1 AND passage_id = ?2")?
+        .execute([model, passage])?;
+    Ok(())
 }
 
 pub(super) fn give_back(

@@ -1,0 +1,138 @@
+//! The built-in model: a table of English WordPieces and Chinese words, each with a vector. A text's
+//! vector is the sum of those of its words. No network, no file: the table is part of the
+//! executable, and is read where it lies.
+//!
+//! `tools/static-table` makes the table, and `table.provenance.json` beside it says of what. The
+//! teachers are all-MiniLM-L6-v2 (Apache-2.0) and multilingual-e5-small (MIT).
+
+mod table;
+
+use std::sync::LazyLock;
+
+use crate::text::{Word, words};
+use table::Table;
+
+#[cfg(feature = "builtin-table")]
+static BYTES: &[u8] = include_bytes!("table.bin");
+#[cfg(not(feature = "builtin-table"))]
+static BYTES: &[u8] = &[];
+
+/// Only where things stand in [`BYTES`]: a dozen numbers, nothing is copied.
+static TABLE: LazyLock<Option<Table<'static>>> = LazyLock::new(|| Table::new(BYTES));
+
+/// The longest key of the table: WordPieces are shorter, and so are four Chinese characters.
+const KEY_BYTES_MAX: usize = 24;
+
+/// What marks a WordPiece that continues a word.
+const CONTINUES: &[u8] = b"##";
+
+/// The longest Chinese word that the table may hold, in characters.
+const WORD_CHARS_MAX: usize = 4;
+
+/// The name and dimension of the built-in model; nothing where Sage was built without it.
+pub fn builtin() -> Option<(&'static str, usize)> {
+    TABLE.as_ref().map(|table| (table.name, table.dimension()))
+}
+
+/// The vector of a text, of length 1; of length 0 where the table knows no word of it. Nothing where
+/// Sage was built without the table.
+pub fn builtin_vector(text: &str) -> Option<Vec<f32>> {
+    let table = TABLE.as_ref()?;
+    let mut sum = vec![0.0; table.dimension()];
+    words(text, |word| match word {
+        Word::Spaced(word) => add_pieces(table, word.as_bytes(), &mut sum),
+        Word::Unspaced(run) => add_runs(table, run, &mut sum),
+    });
+    let square: f32 = sum.iter().map(|x| x * x).sum();
+    if square > 0.0 {
+        let length = square.sqrt();
+        sum.iter_mut().for_each(|x| *x /= length);
+    }
+    Some(sum)
+}
+
+/// The longest piece that the table knows, then the longest of the rest, and so on; a byte that
+/// begins none is passed over.
+fn add_pieces(table: &Table<'_>, word: &[u8], sum: &mut [f32]) {
+    let mut rest = word;
+    let mut is_first = true;
+    let mut key = Vec::with_capacity(KEY_BYTES_MAX);
+    while !rest.is_empty() {
+        key.clear();
+        if !is_first {
+            key.extend_from_slice(CONTINUES);
+        }
+        let marked = key.len();
+        let most = rest.len().min(KEY_BYTES_MAX - marked);
+        key.extend(rest.iter().take(most));
+        let mut taken = 1;
+        while key.len() > marked {
+            if let Some(row) = table.find(&key) {
+                table.add(row, sum);
+                taken = key.len() - marked;
+                break;
+            }
+            key.pop();
+        }
+        rest = rest.get(taken..).unwrap_or_default();
+        is_first = false;
+    }
+}
+
+/// Every stretch of up to four characters that the table knows: nobody need say where a word ends.
+fn add_runs(table: &Table<'_>, run: &str, sum: &mut [f32]) {
+    let mut rest = run;
+    while let Some(first) = rest.chars().next() {
+        let mut end = 0;
+        for c in rest.chars().take(WORD_CHARS_MAX) {
+            end += c.len_utf8();
+            let key = rest.get(..end).unwrap_or_default();
+            if let Some(row) = table.find(key.as_bytes()) {
+                table.add(row, sum);
+            }
+        }
+        rest = rest.get(first.len_utf8()..).unwrap_or_default();
+    }
+}
+
+#[cfg(feature = "builtin-table")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cosine(a: &str, b: &str) -> f32 {
+        let (a, b) = (builtin_vector(a).unwrap(), builtin_vector(b).unwrap());
+        a.iter().zip(&b).map(|(a, b)| a * b).sum()
+    }
+
+    /// What the tool computed of each text, from the same table.
+    #[test]
+    fn vectors_are_those_of_the_tool() {
+        let golden = include_str!("golden.json");
+        let golden: Vec<(String, Vec<f32>)> = serde_json::from_str(golden).unwrap();
+        assert!(golden.len() >= 10);
+        for (text, wanted) in golden {
+            let got = builtin_vector(&text).unwrap();
+            assert_eq!(got.len(), wanted.len());
+            for (got, wanted) in got.iter().zip(&wanted) {
+                assert!((got - wanted).abs() < 2e-5, "{text:?}: {got} {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_means_the_same_is_near() {
+        let other = "The meeting was moved to Thursday";
+        assert!(cosine("the car is broken", "a defective automobile") > 0.4);
+        assert!(cosine("the car is broken", other) < 0.3);
+        assert!(cosine("数据库", "database") > 0.3);
+        assert!(cosine("数据库", other) < 0.3);
+    }
+
+    #[test]
+    fn what_has_no_word_has_no_direction() {
+        for text in ["", "…!?", "🎉", "Привет"] {
+            assert!(builtin_vector(text).unwrap().iter().all(|x| *x == 0.0));
+        }
+    }
+}
