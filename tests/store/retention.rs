@@ -99,7 +99,7 @@ fn a_prune_takes_what_is_old_and_keeps_what_is_marked(home: Home) {
         .into_iter()
         .chain(["--project", PROJECT, "--yes", "--json"]),
     );
-    let gone = json!({"memories": 1, "passages": 1, "index_entries": 5, "vectors": 0});
+    let gone = json!({"memories": 1, "passages": 1, "index_entries": 5, "vectors": 1});
     assert_eq!(draft["pruned"], gone);
     let history = home.json(
         ["prune", "--older-than", "0d", "--superseded", "--all"]
@@ -109,7 +109,7 @@ fn a_prune_takes_what_is_old_and_keeps_what_is_marked(home: Home) {
     let gone = json!({"memories": 1, "passages": 0, "index_entries": 0, "vectors": 0});
     assert_eq!(history["pruned"], gone);
     let turns = home.json(PRUNE);
-    let gone = json!({"memories": 3, "passages": 3, "index_entries": 18, "vectors": 0});
+    let gone = json!({"memories": 3, "passages": 3, "index_entries": 18, "vectors": 3});
     assert_eq!(turns["pruned"], gone);
     assert_eq!(listed(&home).len(), 4);
     assert_eq!(found(&home, "gateway").len(), 2);
