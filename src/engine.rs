@@ -22,7 +22,9 @@ use crate::capture::{TAGS_MAX, normal_tags};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
-use crate::recall::{self, Context, ContextRequest, Recall, RecallRequest};
+use crate::recall::{
+    self, Context, ContextRequest, LeftOut, Means, Recall, RecallRequest, Semantic,
+};
 use crate::store::Store;
 use crate::text::{Analyser, one_line};
 
@@ -53,6 +55,7 @@ pub struct Engine {
     store: Arc<Mutex<Option<Store>>>,
     meters: Meters,
     turns: Turns,
+    left_out: LeftOut,
     upkeep: Arc<Upkeep>,
     vectors: Vectors,
 }
@@ -93,6 +96,7 @@ impl Engine {
             store: Arc::default(),
             meters: Meters::default(),
             turns: Turns::new(),
+            left_out: LeftOut::default(),
             upkeep: Arc::default(),
             vectors: Vectors::default(),
         }
@@ -130,6 +134,16 @@ impl Engine {
             Err(error) => Err(error),
         };
         outcome.inspect_err(|error| self.meters.failed(error))
+    }
+
+    /// Has recalls and contexts do without some evidence, to measure what it is worth.
+    pub fn leave_out(&mut self, evidence: LeftOut) {
+        self.left_out = evidence;
+    }
+
+    /// The budget of a context when the caller names none, in estimated tokens.
+    pub fn context_tokens(&self) -> usize {
+        self.config.context_tokens
     }
 
     /// What it has counted about itself since it was made.
@@ -224,12 +238,11 @@ impl Engine {
             filter,
             ..request.clone()
         };
-        let (analyser, now) = (&self.analyser, Timestamp::now());
         let found = self.with_store(async |store: Store| {
             // Whoever waits for a model takes nobody's turn.
             let asked = self.semantic(&store, &request.query, SEARCH_PATIENCE).await;
             let _turn = self.turns.take().await?;
-            let mut found = recall::recall(&store, analyser, &request, asked.0, now).await?;
+            let mut found = recall::recall(self.means(&store, asked.0), &request).await?;
             found.degraded = found.degraded.or(asked.1);
             Ok(found)
         });
@@ -247,11 +260,10 @@ impl Engine {
             filter,
             ..request.clone()
         };
-        let (analyser, now) = (&self.analyser, Timestamp::now());
         let packed = self.with_store(async |store: Store| {
             let asked = (self.semantic(&store, &request.query, CONTEXT_PATIENCE)).await;
             let _turn = self.turns.take().await?;
-            let mut packed = recall::context(&store, analyser, &request, asked.0, now).await?;
+            let mut packed = recall::context(self.means(&store, asked.0), &request).await?;
             packed.degraded = packed.degraded.or(asked.1);
             Ok(packed)
         });
@@ -260,6 +272,16 @@ impl Engine {
             .degraded
             .add(u64::from(packed.degraded.is_some()));
         Ok(packed)
+    }
+
+    fn means<'a>(&'a self, store: &'a Store, semantic: Option<Semantic>) -> Means<'a> {
+        Means {
+            store,
+            analyser: &self.analyser,
+            semantic,
+            now: Timestamp::now(),
+            left_out: self.left_out,
+        }
     }
 
     /// How many recalls and contexts are being computed, and how many wait for their turn.
@@ -412,6 +434,15 @@ impl Engine {
             store: Store::describe(&self.config),
             memories: counted.as_ref().ok().map(|held| held.memories),
             problem: counted.err(),
+        }
+    }
+
+    /// Takes away the schema of a store that was made to be thrown away, with all in it. The folder
+    /// of an embedded one is its maker's.
+    pub async fn discard(&self) -> Result<()> {
+        match self.store.lock().await.take() {
+            Some(store) => store.discard().await,
+            None => Ok(()),
         }
     }
 

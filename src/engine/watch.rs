@@ -147,13 +147,13 @@ impl Engine {
             units_max: UNITS_MAX,
             by_use: self.config.hooks.by_use,
         };
-        let (analyser, now) = (&self.analyser, Timestamp::now());
+        let now = Timestamp::now();
         // What the model leaves of a hook's time is for the recall.
         let patience = self.config.hooks.deadline / 2;
         let found = self.with_store(async |store: Store| {
             let (semantic, degraded) = self.semantic(&store, &request.prompt, patience).await;
             let _turn = self.turns.take().await?;
-            let mut found = recall::inject(&store, analyser, request, semantic, now).await?;
+            let mut found = recall::inject(self.means(&store, semantic), request).await?;
             found.context.degraded = found.context.degraded.or(degraded);
             Ok(found)
         });

@@ -1,6 +1,7 @@
 //! Text analysis: terms for the index, passages, the token estimate. Pure.
 
 mod chars;
+mod forms;
 mod injected;
 mod passages;
 mod percent;
@@ -8,13 +9,16 @@ mod quotes;
 mod stop_words;
 mod terms;
 mod tokens;
+mod when;
 
+pub use forms::other_forms;
 pub use injected::{BLOCK_END, BLOCK_START, break_tags, strip_injected};
 pub use passages::{PASSAGE_TOKENS_MAX, split_passages};
 pub use percent::{percent_decode, percent_encode};
 pub use quotes::Quotes;
 pub use terms::{Analyser, TERM_BYTES_MAX};
 pub use tokens::{Tally, estimate_tokens};
+pub use when::{Span, spans};
 
 /// The first `chars_max` characters of a text on one line: runs of white space become one blank,
 /// and an ellipsis says that something was cut.

@@ -1,8 +1,10 @@
 //! Capture and recall through the library, on a store of their own: what holds whatever is stored.
 //! `neighbours` asks the executable.
 
+mod evidence;
 mod filters;
 mod neighbours;
+mod odd_queries;
 mod order;
 mod packing;
 mod silence;
