@@ -166,7 +166,7 @@ fn weekday_of(word: &str) -> Option<Weekday> {
 
 /// Counted from 1.
 fn place_in(names: &[&str], is: impl Fn(&&str) -> bool) -> Option<i8> {
-    let place = names.iter().position(|name| is(name))?;
+    let place = names.iter().position(is)?;
     i8::try_from(place + 1).ok()
 }
 
