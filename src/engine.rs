@@ -1,7 +1,9 @@
 //! The façade: every way in calls this, and only this.
 
+mod aids;
 mod capture;
 mod forget;
+mod measured;
 mod meters;
 mod moves;
 mod place;
@@ -22,24 +24,25 @@ use crate::capture::{TAGS_MAX, normal_tags};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
-use crate::recall::{
-    self, Context, ContextRequest, LeftOut, Means, Recall, RecallRequest, Semantic,
-};
+use crate::recall::{self, Context, ContextRequest, LeftOut, Means, Recall, RecallRequest};
 use crate::store::Store;
 use crate::text::{Analyser, one_line};
 
+use aids::Reranking;
 use retention::Upkeep;
 use turns::Turns;
 use vectors::Vectors;
 
-pub use crate::models::{Circuit, EmbedHealth};
+pub use crate::models::{Circuit, ServiceHealth};
 pub use crate::store::NewMemory;
 pub use crate::store::postgres::predecessor;
 pub use crate::store::trace::{
     Injection, Noted, Outcome, ProjectRule, Trace, TraceKind, TraceQuery, Usage,
 };
-pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, Origin, Record, Sink};
+pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, MovedVector, Origin};
 pub use crate::store::{Counts, Forgotten, Group, Merged, Stats, Survey};
+pub use crate::store::{Record, Sink};
+pub use aids::RerankStatus;
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
@@ -58,6 +61,7 @@ pub struct Engine {
     left_out: LeftOut,
     upkeep: Arc<Upkeep>,
     vectors: Vectors,
+    reranking: Reranking,
 }
 
 /// How Sage is.
@@ -76,8 +80,8 @@ pub struct Status {
 /// The most items on a page of a list.
 pub const PAGE_MAX: usize = 500;
 
-/// How long a search waits for the vector of its query: a person or a model waits, and services
-/// answer in 50 to 500 ms.
+/// How long a search waits for models, for its query's vector and an order: a person or a model
+/// waits, and services answer in 50 to 500 ms.
 const SEARCH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The same for a context, which a hook puts before a prompt within 250 ms.
@@ -99,6 +103,7 @@ impl Engine {
             left_out: LeftOut::default(),
             upkeep: Arc::default(),
             vectors: Vectors::default(),
+            reranking: Reranking::default(),
         }
     }
 
@@ -134,16 +139,6 @@ impl Engine {
             Err(error) => Err(error),
         };
         outcome.inspect_err(|error| self.meters.failed(error))
-    }
-
-    /// Has recalls and contexts do without some evidence, to measure what it is worth.
-    pub fn leave_out(&mut self, evidence: LeftOut) {
-        self.left_out = evidence;
-    }
-
-    /// The budget of a context when the caller names none, in estimated tokens.
-    pub fn context_tokens(&self) -> usize {
-        self.config.context_tokens
     }
 
     /// What it has counted about itself since it was made.
@@ -239,11 +234,9 @@ impl Engine {
             ..request.clone()
         };
         let found = self.with_store(async |store: Store| {
-            // Whoever waits for a model takes nobody's turn.
-            let asked = self.semantic(&store, &request.query, SEARCH_PATIENCE).await;
-            let _turn = self.turns.take().await?;
-            let mut found = recall::recall(self.means(&store, asked.0), &request).await?;
-            found.degraded = found.degraded.or(asked.1);
+            let (aids, degraded) = self.aids(&store, &request.query, SEARCH_PATIENCE).await?;
+            let mut found = recall::recall(self.means(&store), &request, aids).await?;
+            found.degraded = found.degraded.or(degraded);
             Ok(found)
         });
         let found = self.meters.recall.time(found).await?;
@@ -261,10 +254,9 @@ impl Engine {
             ..request.clone()
         };
         let packed = self.with_store(async |store: Store| {
-            let asked = (self.semantic(&store, &request.query, CONTEXT_PATIENCE)).await;
-            let _turn = self.turns.take().await?;
-            let mut packed = recall::context(self.means(&store, asked.0), &request).await?;
-            packed.degraded = packed.degraded.or(asked.1);
+            let (aids, degraded) = self.aids(&store, &request.query, CONTEXT_PATIENCE).await?;
+            let mut packed = recall::context(self.means(&store), &request, aids).await?;
+            packed.degraded = packed.degraded.or(degraded);
             Ok(packed)
         });
         let packed = self.meters.context.time(packed).await?;
@@ -274,11 +266,10 @@ impl Engine {
         Ok(packed)
     }
 
-    fn means<'a>(&'a self, store: &'a Store, semantic: Option<Semantic>) -> Means<'a> {
+    fn means<'a>(&'a self, store: &'a Store) -> Means<'a> {
         Means {
             store,
             analyser: &self.analyser,
-            semantic,
             now: Timestamp::now(),
             left_out: self.left_out,
         }
@@ -434,15 +425,6 @@ impl Engine {
             store: Store::describe(&self.config),
             memories: counted.as_ref().ok().map(|held| held.memories),
             problem: counted.err(),
-        }
-    }
-
-    /// Takes away the schema of a store that was made to be thrown away, with all in it. The folder
-    /// of an embedded one is its maker's.
-    pub async fn discard(&self) -> Result<()> {
-        match self.store.lock().await.take() {
-            Some(store) => store.discard().await,
-            None => Ok(()),
         }
     }
 

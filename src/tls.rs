@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SigningKey;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub(crate) fn roots(variable: &str, ca_file: Option<&Path>) -> Result<RootCertSt
 
 /// What a client needs that believes these.
 pub(crate) fn client(roots: RootCertStore) -> Result<ClientConfig> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| internal(&error))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
@@ -42,4 +43,25 @@ pub(crate) fn client(roots: RootCertStore) -> Result<ClientConfig> {
 /// A fault of the code, not of a setting or a server.
 pub(crate) fn internal(error: &dyn std::error::Error) -> Error {
     Error::Internal(format!("TLS could not be prepared: {error}"))
+}
+
+/// The cryptography of rustls without private keys: Sage shows nobody a certificate, and what signs
+/// with one is then not in the executable.
+pub(crate) fn provider() -> CryptoProvider {
+    CryptoProvider {
+        key_provider: &NoKeys,
+        ..ring::default_provider()
+    }
+}
+
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(
+        &self,
+        _key: PrivateKeyDer<'static>,
+    ) -> std::result::Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("there are no keys here".to_owned()))
+    }
 }

@@ -27,6 +27,9 @@ pub(super) struct Backup {
     /// where to
     #[argh(positional)]
     file: String,
+    /// vectors too, which are made anew otherwise
+    #[argh(switch)]
+    with_vectors: bool,
     /// print what was written as JSON: file, records, bytes, sha256, seconds
     #[argh(switch)]
     json: bool,
@@ -38,8 +41,9 @@ pub(super) struct Backup {
 pub(super) async fn run(args: &Backup, setup: &Setup) -> Result<Outcome> {
     let stop = interrupted()?;
     let mut progress = Progress::new();
-    let written = backup(&setup.engine, Path::new(&args.file), stop, &mut |done| {
-        progress.count(done.memories(), done.memories_total, "memories");
+    let path = Path::new(&args.file);
+    let written = backup(&setup.engine, path, args.with_vectors, stop, &mut |done| {
+        export::tell(&mut progress, done);
     })
     .await;
     progress.clear();

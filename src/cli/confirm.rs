@@ -2,25 +2,33 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
+use serde_json::Value;
+
 use super::output;
 use crate::error::{Error, Result};
 
 /// Enough for a yes, whatever is pasted.
 const ANSWER_BYTES_MAX: u64 = 100;
 
-/// Whether there is a person to ask: a terminal, and nobody who wants JSON.
-pub(super) fn can_ask(as_json: bool) -> bool {
-    !as_json && io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
-/// What to say where nobody can be asked. `done` is what was not done.
-pub(super) fn needs_yes(done: &str) -> Error {
-    let text = format!("there is no terminal to ask on, so nothing was {done}; add --yes to agree");
-    Error::invalid("--yes", text)
+/// Asks on the terminal; says what was not `done` where the answer is no. Where there is nobody to ask,
+/// or somebody wants JSON, it prints the preview as that and says what to add.
+pub(super) fn agreed(question: &str, done: &str, json: Option<&Value>) -> Result<bool> {
+    if json.is_some() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        json.map_or(Ok(()), output::print_json)?;
+        return Err(Error::invalid(
+            "--yes",
+            format!("there is no terminal to ask on, so nothing was {done}; add --yes to agree"),
+        ));
+    }
+    let agreed = ask(question)?;
+    if !agreed {
+        output::note(&format!("Nothing was {done}."));
+    }
+    Ok(agreed)
 }
 
 /// Puts a question; everything but a yes is a no.
-pub(super) fn ask(question: &str) -> Result<bool> {
+fn ask(question: &str) -> Result<bool> {
     output::write_stderr(&format!("{question} [y/N] "));
     let mut answer = String::new();
     io::stdin()

@@ -37,6 +37,9 @@ pub(super) struct Export {
     /// of all projects, as without --project
     #[argh(switch)]
     all: bool,
+    /// vectors too, which are made anew otherwise
+    #[argh(switch)]
+    with_vectors: bool,
     /// print what was written as JSON: file, records, bytes, sha256, seconds
     #[argh(switch)]
     json: bool,
@@ -54,25 +57,45 @@ pub(super) async fn run(args: &Export, setup: &Setup) -> Result<Outcome> {
         ));
     }
     let scope = select::reach_widely(setup, args.all).await?;
+    let with_vectors = args.with_vectors;
     let stop = interrupted()?;
     let mut progress = Progress::new();
-    let mut show = |done: &Exported| {
-        progress.count(done.memories(), done.memories_total, "memories");
-    };
+    let mut show = |done: &Exported| tell(&mut progress, done);
     let Some(file) = file else {
         let mut out = BufWriter::new(UntilClosed(io::stdout().lock()));
-        let exported = export(&setup.engine, &scope, &mut out, stop, &mut show).await;
+        let exported = export(
+            &setup.engine,
+            &scope,
+            with_vectors,
+            &mut out,
+            stop,
+            &mut show,
+        )
+        .await;
         progress.clear();
         return exported.map(|exported| outcome(&exported));
     };
     let mut out = NewFile::create(Path::new(file))?;
-    let exported = export(&setup.engine, &scope, &mut out, stop, &mut show).await;
+    let exported = export(
+        &setup.engine,
+        &scope,
+        with_vectors,
+        &mut out,
+        stop,
+        &mut show,
+    )
+    .await;
     progress.clear();
     let exported = exported?;
     if !exported.interrupted {
         out.finish()?;
     }
     conclude(file, &exported, progress.elapsed(), args.json)
+}
+
+/// Shows how far an export is.
+pub(super) fn tell(progress: &mut Progress, done: &Exported) {
+    progress.count(done.memories(), done.memories_total, "memories");
 }
 
 /// Tells what was written to a file.

@@ -56,7 +56,7 @@ pub(super) struct Forget {
     #[argh(switch)]
     all: bool,
     /// print JSON: preview (memories, sample), forgotten (memories, passages,
-    /// index_entries; null if nothing was)
+    /// index_entries, vectors; null if nothing was)
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store
@@ -175,19 +175,9 @@ fn show_preview(args: &Forget, preview: &ForgetPreview, setup: &Setup) -> Result
     output::print(&text)
 }
 
-/// Asks on the terminal; where there is none, says what to add.
 fn agreed(args: &Forget, preview: &ForgetPreview) -> Result<bool> {
-    if !confirm::can_ask(args.json) {
-        if args.json {
-            output::print_json(&report(preview, None))?;
-        }
-        return Err(confirm::needs_yes("forgotten"));
-    }
-    let agreed = confirm::ask("Forget them?")?;
-    if !agreed {
-        output::note("Nothing was forgotten.");
-    }
-    Ok(agreed)
+    let json = args.json.then(|| report(preview, None));
+    confirm::agreed("Forget them?", "forgotten", json.as_ref())
 }
 
 fn report(preview: &ForgetPreview, forgotten: Option<&Forgotten>) -> Value {

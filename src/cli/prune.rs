@@ -57,7 +57,7 @@ pub(super) struct Prune {
     #[argh(switch)]
     all: bool,
     /// print JSON: preview (memories, oldest, newest, groups, kept), pruned (memories, passages,
-    /// index_entries; null if nothing was), interrupted
+    /// index_entries, vectors; null if nothing was), interrupted
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store
@@ -137,19 +137,9 @@ async fn prune(selection: &Selection, memories: u64, setup: &Setup) -> Result<Pr
     pruned
 }
 
-/// Asks on the terminal; where there is none, says what to add.
 fn agreed(args: &Prune, survey: &Survey) -> Result<bool> {
-    if !confirm::can_ask(args.json) {
-        if args.json {
-            output::print_json(&report(survey, None))?;
-        }
-        return Err(confirm::needs_yes("deleted"));
-    }
-    let agreed = confirm::ask("Delete them?")?;
-    if !agreed {
-        output::note("Nothing was deleted.");
-    }
-    Ok(agreed)
+    let json = args.json.then(|| report(survey, None));
+    confirm::agreed("Delete them?", "deleted", json.as_ref())
 }
 
 fn total(survey: &Survey) -> u64 {

@@ -31,7 +31,7 @@ pub(super) struct Restore {
     /// replace the memories that are stored
     #[argh(switch)]
     force: bool,
-    /// print what was restored as JSON: memories, history, sessions, seconds
+    /// print what was restored as JSON: memories, history, sessions, vectors, seconds
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store
@@ -64,6 +64,7 @@ pub(super) async fn run(args: &Restore, setup: &Setup) -> Result<Outcome> {
             "memories": merged.stored,
             "history": merged.history,
             "sessions": merged.sessions,
+            "vectors": merged.vectors,
             "seconds": seconds,
         }))?;
     } else {

@@ -4,8 +4,8 @@
 //! function, so that tests hand in a map and nothing reads the process's own behind our back.
 
 mod database;
-mod embed;
 mod hooks;
+mod models;
 mod server;
 mod settings;
 
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 pub use database::{DatabaseConfig, read_secret};
-pub use embed::{DIMENSION_MAX, EmbedConfig};
 pub use hooks::HooksConfig;
+pub use models::{DIMENSION_MAX, ModelsConfig, Names, ServiceConfig};
 pub use server::{Address, LogFormat, LogLevel, ServerConfig, TOKEN_CHARS_MIN};
 pub use settings::{SETTINGS, Setting};
 
@@ -27,8 +27,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the shared store is, where there is one.
     pub database: DatabaseConfig,
-    /// What makes vectors, where something does.
-    pub embed: EmbedConfig,
+    /// The services that run models, where there are some.
+    pub models: ModelsConfig,
     /// The project that every call is about, whatever the directory.
     pub project: Option<String>,
     /// Whether secrets are taken out before anything is stored.
@@ -112,7 +112,7 @@ impl Config {
         let config = Self {
             data_dir: data_dir(flags, &mut reader)?,
             database: DatabaseConfig::load(&mut reader)?,
-            embed: EmbedConfig::load(&mut reader)?,
+            models: ModelsConfig::load(&mut reader)?,
             project: project(flags, &mut reader)?,
             redact: reader.switch("SAGE_REDACT", true)?,
             context_tokens: reader
@@ -140,7 +140,7 @@ impl Config {
                     "SAGE_CONTEXT_TOKENS" => self.context_tokens.to_string(),
                     variable => (self.hooks.value(variable))
                         .or_else(|| self.database.value(variable))
-                        .or_else(|| self.embed.value(variable))
+                        .or_else(|| self.models.value(variable))
                         .unwrap_or_else(|| self.server.value(variable)),
                 };
                 (setting, mask(setting, value), self.origin(setting.variable))

@@ -14,9 +14,9 @@ use crate::text::Analyser;
 
 impl Engine {
     /// Hands out all that a scope holds, as it is at one moment, while others go on writing.
-    pub async fn export(&self, scope: &Scope, sink: Sink) -> Result<()> {
+    pub async fn export(&self, scope: &Scope, with_vectors: bool, sink: Sink) -> Result<()> {
         let scope = scope.clone();
-        self.with_store(async |store: Store| store.export(scope, sink).await)
+        self.with_store(async |store: Store| store.export(scope, with_vectors, sink).await)
             .await
     }
 

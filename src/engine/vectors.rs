@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::Engine;
-use crate::config::EmbedConfig;
+use crate::config::ModelsConfig;
 use crate::error::{Error, Result};
 use crate::memory::{Scope, Timestamp};
-use crate::models::{BATCH_MAX, EmbedHealth, Embedder, Embedding, Failure};
+use crate::models::{BATCH_MAX, Embedder, Embedding, Failure, ServiceHealth};
 use crate::recall::Semantic;
 use crate::store::{Claim, Embedded, Made, Model, Store, Work};
 
@@ -67,7 +67,7 @@ pub struct VectorStatus {
     /// The model of the settings.
     pub model: String,
     /// How its service is.
-    pub health: Option<EmbedHealth>,
+    pub health: Option<ServiceHealth>,
     /// Why no vectors are made at the moment, if there is a reason.
     pub problem: Option<String>,
     /// Numbers in a vector, once they are known.
@@ -118,7 +118,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Vectors {
-    fn embedder(&self, config: &EmbedConfig) -> Result<Option<Embedder>> {
+    fn embedder(&self, config: &ModelsConfig) -> Result<Option<Embedder>> {
         self.embedder.get_or_init(|| Embedder::load(config)).clone()
     }
 
@@ -176,7 +176,7 @@ impl Engine {
         query: &str,
         patience: Duration,
     ) -> (Option<Semantic>, Option<String>) {
-        let embedder = match self.vectors.embedder(&self.config.embed) {
+        let embedder = match self.vectors.embedder(&self.config.models) {
             Ok(Some(embedder)) => embedder,
             Ok(None) => return (None, None),
             Err(error) => return (None, Some(error.to_string())),
@@ -215,7 +215,7 @@ impl Engine {
     /// Makes vectors whenever something waits for one; ends at once where no model is configured.
     /// Where it should not begin with what waits already, it does so after the first call.
     pub async fn keep_making_vectors(&self, begin_at_once: bool) {
-        let Ok(Some(embedder)) = self.vectors.embedder(&self.config.embed) else {
+        let Ok(Some(embedder)) = self.vectors.embedder(&self.config.models) else {
             return;
         };
         if !begin_at_once {
@@ -244,7 +244,7 @@ impl Engine {
     /// # Errors
     /// Where no model is configured, or it does not answer.
     pub async fn reindex(&self, mut told: impl FnMut(u64, u64)) -> Result<u64> {
-        let embedder = self.vectors.embedder(&self.config.embed)?.ok_or_else(|| {
+        let embedder = self.vectors.embedder(&self.config.models)?.ok_or_else(|| {
             Error::invalid(
                 "SAGE_EMBED_URL",
                 "no model is configured, so there are no vectors to make; set it, and \
@@ -281,7 +281,7 @@ impl Engine {
     /// # Errors
     /// Where that of the settings is not known yet: then nothing is left to search with.
     pub async fn prune_models(&self) -> Result<usize> {
-        let embedder = self.vectors.embedder(&self.config.embed)?;
+        let embedder = self.vectors.embedder(&self.config.models)?;
         let known = self.known_models().await?;
         let current = embedder.and_then(|embedder| current(&embedder, &known.models).cloned());
         let current = current.ok_or_else(|| {
@@ -309,8 +309,8 @@ impl Engine {
 
     /// How vectors are; nothing where no model is configured.
     pub async fn vector_status(&self) -> Option<VectorStatus> {
-        self.config.embed.url.as_ref()?;
-        let loaded = self.vectors.embedder(&self.config.embed);
+        self.config.models.embed.url.as_ref()?;
+        let loaded = self.vectors.embedder(&self.config.models);
         let embedder = loaded.as_ref().ok().and_then(Option::as_ref);
         let asked = self.store().await;
         let (mut known, mut store_problem) = (None, None);
@@ -332,7 +332,7 @@ impl Engine {
             Ok(_) => health.as_ref().and_then(|health| health.problem.clone()),
         };
         Some(VectorStatus {
-            model: self.config.embed.model.clone(),
+            model: self.config.models.embed.model.clone(),
             dimension: model.map(|model| model.dimension),
             waiting,
             problem: problem.or(lock(&self.vectors.broken_off).clone()),
@@ -354,7 +354,7 @@ impl Engine {
         let store = self.store().await?;
         let model = self.known_model(&store, embedder).await?;
         let now = Timestamp::now();
-        let lease = self.config.embed.timeout * CLAIM_TRIES + CLAIM_SLACK;
+        let lease = self.config.models.embed.timeout * CLAIM_TRIES + CLAIM_SLACK;
         let claim = store
             .claim(model.id, CLAIM_MAX, now, later(now, lease))
             .await?;

@@ -151,9 +151,8 @@ impl Engine {
         // What the model leaves of a hook's time is for the recall.
         let patience = self.config.hooks.deadline / 2;
         let found = self.with_store(async |store: Store| {
-            let (semantic, degraded) = self.semantic(&store, &request.prompt, patience).await;
-            let _turn = self.turns.take().await?;
-            let mut found = recall::inject(self.means(&store, semantic), request).await?;
+            let (aids, degraded) = self.aids(&store, &request.prompt, patience).await?;
+            let mut found = recall::inject(self.means(&store), request, aids).await?;
             found.context.degraded = found.context.degraded.or(degraded);
             Ok(found)
         });

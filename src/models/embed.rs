@@ -1,17 +1,14 @@
 //! Vectors of texts.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
-use super::service::{Failure, Patience, Service};
-use crate::breaker::Circuit;
-use crate::config::{DIMENSION_MAX, EmbedConfig};
+use super::service::{Failure, Patience, Service, ServiceHealth, in_time};
+use crate::config::{DIMENSION_MAX, ModelsConfig};
 use crate::error::Result;
 use crate::text::estimate_tokens;
 
@@ -26,8 +23,6 @@ const QUERY_BYTES_MAX: usize = 8 * 1024;
 
 /// Vectors of the latest queries: a page of a search, and what a hook asks twice.
 const REMEMBERED_MAX: usize = 32;
-
-const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// A vector of length 1.
 pub type Embedding = Arc<[f32]>;
@@ -44,33 +39,6 @@ struct Inner {
     asked_dimension: Option<usize>,
     queries: Semaphore,
     remembered: Mutex<VecDeque<(String, String, Embedding)>>,
-    tokens: AtomicU64,
-    spent: Mutex<Spent>,
-    daily_tokens: Option<u64>,
-}
-
-/// What was spent on a day.
-#[derive(Default)]
-struct Spent {
-    day: i64,
-    tokens: u64,
-}
-
-/// How the service is.
-#[derive(Debug, Clone)]
-pub struct EmbedHealth {
-    /// Whether it is asked.
-    pub circuit: Circuit,
-    /// What went wrong last, if nothing went well since.
-    pub problem: Option<String>,
-    /// Requests that were answered well.
-    pub answered: u64,
-    /// Requests that were not.
-    pub failed: u64,
-    /// Tokens that were sent.
-    pub tokens: u64,
-    /// Tokens that were sent today (UTC).
-    pub tokens_today: u64,
 }
 
 #[derive(Serialize)]
@@ -101,19 +69,16 @@ struct Usage {
 
 impl Embedder {
     /// The one of the settings, if they name one. Reads the files that they name; asks nobody.
-    pub fn load(config: &EmbedConfig) -> Result<Option<Self>> {
-        let Some(url) = &config.url else {
+    pub fn load(config: &ModelsConfig) -> Result<Option<Self>> {
+        let Some(url) = &config.embed.url else {
             return Ok(None);
         };
         let inner = Inner {
-            service: Service::new(config, url, "/embeddings")?,
-            model: config.model.clone(),
+            service: Service::new(&config.embed, url, "/embeddings")?,
+            model: config.embed.model.clone(),
             asked_dimension: config.dimension,
             queries: Semaphore::new(QUERIES_MAX),
             remembered: Mutex::default(),
-            tokens: AtomicU64::new(0),
-            spent: Mutex::default(),
-            daily_tokens: config.daily_tokens,
         };
         Ok(Some(Self {
             inner: Arc::new(inner),
@@ -136,17 +101,8 @@ impl Embedder {
     }
 
     /// How the service is.
-    pub fn health(&self) -> EmbedHealth {
-        let (circuit, problem) = self.inner.service.circuit();
-        let (answered, failed) = self.inner.service.answered_and_failed();
-        EmbedHealth {
-            circuit,
-            problem: problem.map(|problem| problem.to_string()),
-            answered,
-            failed,
-            tokens: self.inner.tokens.load(Relaxed),
-            tokens_today: self.inner.spent().tokens,
-        }
+    pub fn health(&self) -> ServiceHealth {
+        self.inner.service.health()
     }
 
     /// Vectors of texts, at most [`BATCH_MAX`], in their order, of the configured model; of
@@ -177,7 +133,7 @@ impl Embedder {
             return Ok(known);
         }
         let inner = Arc::clone(&self.inner);
-        let asking = tokio::spawn(async move {
+        let asking = async move {
             let busy =
                 || Failure::Away("too many queries wait for the embedding service".to_owned());
             let _turn = inner.queries.try_acquire().map_err(|_| busy())?;
@@ -186,15 +142,8 @@ impl Embedder {
             let vector = vectors.await?.pop().ok_or_else(busy)?;
             inner.remember(text, model, Arc::clone(&vector));
             Ok(vector)
-        });
-        match timeout(patience, asking).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(broken)) => Err(Failure::Away(format!("a query broke off: {broken}"))),
-            Err(_) => Err(Failure::Away(format!(
-                "the embedding service did not answer within {} ms",
-                patience.as_millis()
-            ))),
-        }
+        };
+        in_time(self.inner.service.names(), patience, asking).await
     }
 }
 
@@ -207,49 +156,15 @@ impl Inner {
         patience: Patience,
     ) -> std::result::Result<Vec<Embedding>, Failure> {
         let estimate: usize = texts.iter().map(|text| estimate_tokens(text)).sum();
-        self.check_budget(estimate as u64)?;
         let question = Question {
             model,
             input: texts,
             encoding_format: "float",
             dimensions: self.asked_dimension,
         };
-        let body = serde_json::to_vec(&question);
-        let body = body.map_err(|error| Failure::Refused(error.to_string()))?;
         let count = texts.len();
         let read = |bytes: &[u8]| read_answer(bytes, count, dimension);
-        let (vectors, tokens) = self.service.post(body, patience, read).await?;
-        self.spend(tokens.unwrap_or(estimate as u64));
-        Ok(vectors)
-    }
-
-    fn spent(&self) -> std::sync::MutexGuard<'_, Spent> {
-        let today = jiff::Timestamp::now().as_second().div_euclid(DAY_SECONDS);
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.day != today {
-            *spent = Spent {
-                day: today,
-                tokens: 0,
-            };
-        }
-        spent
-    }
-
-    fn check_budget(&self, tokens: u64) -> std::result::Result<(), Failure> {
-        match self.daily_tokens {
-            Some(budget) if self.spent().tokens.saturating_add(tokens) > budget => {
-                Err(Failure::Spent(format!(
-                    "the {budget} tokens of SAGE_EMBED_DAILY_TOKENS are used up until midnight UTC"
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn spend(&self, tokens: u64) {
-        self.tokens.fetch_add(tokens, Relaxed);
-        let mut spent = self.spent();
-        spent.tokens = spent.tokens.saturating_add(tokens);
+        self.service.post(&question, estimate, patience, read).await
     }
 
     fn remembered(&self, text: &str, model: &str, dimension: usize) -> Option<Embedding> {

@@ -1,19 +1,20 @@
 //! Requests to a model's service: within their time, tried again where that helps, and not at all
 //! while the service answers nobody.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{HeaderMap, Request, StatusCode, Uri};
+use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Address, Connections};
 use crate::breaker::{Breaker, Circuit, spread};
-use crate::config::EmbedConfig;
+use crate::config::{Names, ServiceConfig};
 use crate::error::{Error, Result};
 use crate::tls;
 
@@ -30,6 +31,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
 /// The longest answer: 32 vectors of 16,384 numbers of 20 characters each are 10.5 MB.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,14 +65,42 @@ impl Failure {
     }
 }
 
+/// What was spent on a day.
+#[derive(Default)]
+struct Spent {
+    day: i64,
+    tokens: u64,
+}
+
+/// How a service is.
+#[derive(Debug, Clone)]
+pub struct ServiceHealth {
+    /// Whether it is asked.
+    pub circuit: Circuit,
+    /// What went wrong last, if nothing went well since.
+    pub problem: Option<String>,
+    /// Requests that were answered well.
+    pub answered: u64,
+    /// Requests that were not.
+    pub failed: u64,
+    /// Tokens that were sent.
+    pub tokens: u64,
+    /// Tokens that were sent today (UTC).
+    pub tokens_today: u64,
+}
+
 /// One address of a model's service.
 pub(super) struct Service {
+    names: &'static Names,
     connections: Connections,
     authorization: Option<HeaderValue>,
     timeout: Duration,
     breaker: Breaker,
     answered: AtomicU64,
     failed: AtomicU64,
+    tokens: AtomicU64,
+    spent: Mutex<Spent>,
+    daily_tokens: Option<u64>,
 }
 
 /// Whether an answer may be waited for.
@@ -83,8 +114,9 @@ pub(super) enum Patience {
 
 impl Service {
     /// The one at this path of the configured address.
-    pub fn new(config: &EmbedConfig, url: &str, path: &str) -> Result<Self> {
-        let wrong = |why: &str| Error::invalid("SAGE_EMBED_URL", why.to_owned());
+    pub fn new(config: &ServiceConfig, url: &str, path: &str) -> Result<Self> {
+        let names = config.names;
+        let wrong = |why: &str| Error::invalid(names.url, why.to_owned());
         let whole = match url.ends_with(path) {
             true => url.to_owned(),
             false => format!("{url}{path}"),
@@ -95,13 +127,13 @@ impl Service {
         let tls = match is_encrypted {
             false => None,
             true => {
-                let roots = tls::roots("SAGE_EMBED_CA_FILE", config.ca_file.as_deref())?;
+                let roots = tls::roots(names.ca_file, config.ca_file.as_deref())?;
                 Some(Arc::new(tls::client(roots)?))
             }
         };
         let authorization = config.read_key()?.map(|key| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal()))
-                .map_err(|_| Error::invalid("SAGE_EMBED_KEY", "it holds a character no key has"))?;
+                .map_err(|_| Error::invalid(names.key, "it holds a character no key has"))?;
             value.set_sensitive(true);
             Ok(value)
         });
@@ -114,18 +146,35 @@ impl Service {
             uri,
         };
         Ok(Self {
+            names,
             connections: Connections::new(address),
             authorization: authorization.transpose()?,
             timeout: config.timeout,
             breaker: Breaker::new(PAUSE_MIN, PAUSE_MAX),
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            tokens: AtomicU64::new(0),
+            spent: Mutex::default(),
+            daily_tokens: config.daily_tokens,
         })
     }
 
-    /// Whether it is asked at all, and what went wrong last.
-    pub fn circuit(&self) -> (Circuit, Option<Error>) {
-        self.breaker.circuit(Instant::now())
+    /// How it is.
+    pub fn health(&self) -> ServiceHealth {
+        let (circuit, problem) = self.breaker.circuit(Instant::now());
+        ServiceHealth {
+            circuit,
+            problem: problem.map(|problem| problem.to_string()),
+            answered: self.answered.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            tokens: self.tokens.load(Relaxed),
+            tokens_today: self.spent().tokens,
+        }
+    }
+
+    /// How its settings are called.
+    pub fn names(&self) -> &'static Names {
+        self.names
     }
 
     /// How long it is to be left alone.
@@ -133,28 +182,28 @@ impl Service {
         self.breaker.pause(Instant::now())
     }
 
-    /// How many requests were answered well, and how many were not.
-    pub fn answered_and_failed(&self) -> (u64, u64) {
-        (self.answered.load(Relaxed), self.failed.load(Relaxed))
-    }
-
-    /// Sends a request; `read` makes something of the answer, or says what is wrong with it.
+    /// Sends a request of about `estimate` tokens; `read` makes something of the answer, together with
+    /// the tokens that the service counted, or says what is wrong with it.
     pub async fn post<T>(
         &self,
-        body: Vec<u8>,
+        question: &impl Serialize,
+        estimate: usize,
         patience: Patience,
-        read: impl Fn(&[u8]) -> std::result::Result<T, String>,
+        read: impl Fn(&[u8]) -> std::result::Result<(T, Option<u64>), String>,
     ) -> std::result::Result<T, Failure> {
-        let body = Bytes::from(body);
+        self.check_budget(estimate as u64)?;
+        let body = serde_json::to_vec(question);
+        let body = Bytes::from(body.map_err(|error| Failure::Refused(error.to_string()))?);
         let mut tries = 1;
         loop {
             let attempt = self.breaker.enter(Instant::now());
             let attempt = attempt.map_err(|error| Failure::Away(error.to_string()))?;
             let (failure, wish) = match self.try_once(body.clone()).await {
                 Ok(bytes) => match read(&bytes) {
-                    Ok(value) => {
+                    Ok((value, tokens)) => {
                         attempt.succeeded();
                         self.answered.fetch_add(1, Relaxed);
+                        self.spend(tokens.unwrap_or(estimate as u64));
                         return Ok(value);
                     }
                     Err(why) => (Failure::Wrong(self.says(&why)), None),
@@ -175,6 +224,36 @@ impl Service {
             sleep(pause).await;
             tries += 1;
         }
+    }
+
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        let today = jiff::Timestamp::now().as_second().div_euclid(DAY_SECONDS);
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.day != today {
+            *spent = Spent {
+                day: today,
+                tokens: 0,
+            };
+        }
+        spent
+    }
+
+    fn check_budget(&self, tokens: u64) -> std::result::Result<(), Failure> {
+        match self.daily_tokens {
+            Some(budget) if self.spent().tokens.saturating_add(tokens) > budget => {
+                let variable = self.names.daily_tokens;
+                Err(Failure::Spent(format!(
+                    "the {budget} tokens of {variable} are used up until midnight UTC"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn spend(&self, tokens: u64) {
+        self.tokens.fetch_add(tokens, Relaxed);
+        let mut spent = self.spent();
+        spent.tokens = spent.tokens.saturating_add(tokens);
     }
 
     async fn try_once(
@@ -225,11 +304,14 @@ impl Service {
     /// was sent, the key included.
     fn denial(&self, status: StatusCode, headers: &HeaderMap) -> (Failure, Option<Duration>) {
         let says = self.says(&format!("it answered {}", status.as_u16()));
+        let Names {
+            url, model, key, ..
+        } = self.names;
         let failure = match status.as_u16() {
-            401..=403 => Failure::Denied(says + "; check SAGE_EMBED_KEY"),
-            404 | 405 => Failure::Denied(says + "; check SAGE_EMBED_URL and SAGE_EMBED_MODEL"),
+            401..=403 => Failure::Denied(format!("{says}; check {key}")),
+            404 | 405 => Failure::Denied(format!("{says}; check {url} and {model}")),
             408 | 425 | 429 | 500.. => Failure::Away(says),
-            300..=399 => Failure::Denied(says + ", which leads elsewhere; check SAGE_EMBED_URL"),
+            300..=399 => Failure::Denied(format!("{says}, which leads elsewhere; check {url}")),
             _ => Failure::Refused(says),
         };
         let seconds = headers.get(RETRY_AFTER).and_then(|wait| wait.to_str().ok());
@@ -238,7 +320,25 @@ impl Service {
     }
 
     fn says(&self, what: &str) -> String {
-        let host = &self.connections.address().host;
-        format!("the embedding service at {host}: {what}")
+        let (service, host) = (self.names.service, &self.connections.address().host);
+        format!("the {service} at {host}: {what}")
+    }
+}
+
+/// Waits for an answer as long as somebody has patience. What comes later still counts for the
+/// breaker and the budget, so the asking goes on beside.
+pub(super) async fn in_time<T: Send + 'static>(
+    names: &Names,
+    patience: Duration,
+    asking: impl Future<Output = std::result::Result<T, Failure>> + Send + 'static,
+) -> std::result::Result<T, Failure> {
+    match timeout(patience, tokio::spawn(asking)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(broken)) => Err(Failure::Away(format!("a request broke off: {broken}"))),
+        Err(_) => {
+            let (service, ms) = (names.service, patience.as_millis());
+            let why = format!("the {service} did not answer within {ms} ms");
+            Err(Failure::Away(why))
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::context::{Room, entry, pack};
-use super::{Asked, CONTEXT_HITS_MAX, Context, Hit, Means, Silence, find};
+use super::rerank::rerank;
+use super::{Aids, Asked, CONTEXT_HITS_MAX, Context, Hit, Means, Silence, find};
 use crate::blocking::blocking;
 use crate::error::Result;
 use crate::memory::{Filter, Memory, MemoryId, Project, Scope, Timestamp};
@@ -79,11 +80,17 @@ pub struct Injected {
 }
 
 /// Finds what fits a prompt and is not held already.
-pub async fn inject(means: Means<'_>, request: InjectRequest) -> Result<Injected> {
+pub async fn inject(
+    means: Means<'_>,
+    request: InjectRequest,
+    aids: Aids<impl Sized>,
+) -> Result<Injected> {
     let (store, analyser) = (means.store, Arc::clone(means.analyser));
     let scope = Scope::Project(request.project.clone());
     let asked = Asked::new(&request.prompt, scope.clone(), Filter::default(), &means).await?;
-    let (mut found, _) = find(means, asked, 0, CONTEXT_HITS_MAX).await?;
+    let (mut found, _) = find(means, asked, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
+    drop(aids.turn);
+    rerank(&mut found, &request.prompt, aids.rerank).await;
     if request.by_use && !found.hits.is_empty() {
         let ids = found.hits.iter().map(|hit| hit.memory.id).collect();
         order_by_use(&mut found.hits, &store.usage(ids).await?);

@@ -12,6 +12,7 @@ mod look;
 mod near;
 mod query;
 mod rank;
+mod rerank;
 mod weights;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use crate::text::Analyser;
 use look::LOOKED_AT;
 use near::Near;
 use query::{Query, one_slip_away};
+use rerank::RERANKED_MAX;
 use weights::Weights;
 
 /// What to look for.
@@ -143,17 +145,27 @@ pub struct Semantic {
     pub vector: Arc<[f32]>,
 }
 
+/// What a recall has beside the query's words.
+pub struct Aids<Turn> {
+    /// The query as a model sees it.
+    pub semantic: Option<Semantic>,
+    /// Who puts the best in order.
+    pub rerank: Option<Rerank>,
+    /// The right to compute, given back before a model is waited for.
+    pub turn: Turn,
+}
+
 pub use evidence::{Evidence, LeftOut};
 pub use inject::{Held, InjectRequest, Injected, inject, opening};
+pub use rerank::Rerank;
 
 /// What a recall works with, beside what is asked for.
+#[derive(Clone, Copy)]
 pub struct Means<'a> {
     /// Where memories are.
     pub store: &'a Store,
     /// Makes terms of text.
     pub analyser: &'a Arc<Analyser>,
-    /// The query as a model sees it, if one does.
-    pub semantic: Option<Semantic>,
     /// What has expired by now is left out, and "yesterday" counts from it.
     pub now: Timestamp,
     /// What the ranking does without.
@@ -165,7 +177,7 @@ const QUERY_BYTES_MAX: usize = 64 * 1024;
 
 /// One of the first hits must hold, with its neighbours, at least this share of what the query
 /// asks for, rare words weighing more than common ones; else nothing stored is relevant. On
-/// conversations it keeps 64 % of foreign questions from an answer and costs 0.9 points of recall at
+/// conversations it keeps 61 % of foreign questions from an answer and costs 0.9 points of recall at
 /// 10 (LoCoMo, November 2026; docs/recall.md has the table).
 const RELEVANCE_FLOOR: f64 = 0.3;
 
@@ -174,7 +186,11 @@ const RELEVANCE_FLOOR: f64 = 0.3;
 const CONTEXT_HITS_MAX: usize = 50;
 
 /// Finds memories: candidates from the store, one ranking, the relevance floor, a closer look.
-pub async fn recall(means: Means<'_>, request: &RecallRequest) -> Result<Recall> {
+pub async fn recall(
+    means: Means<'_>,
+    request: &RecallRequest,
+    aids: Aids<impl Sized>,
+) -> Result<Recall> {
     if request.limit == 0 || request.limit > HITS_MAX {
         return Err(Error::invalid(
             "limit",
@@ -184,15 +200,32 @@ pub async fn recall(means: Means<'_>, request: &RecallRequest) -> Result<Recall>
     let analyser = Arc::clone(means.analyser);
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
     let asked = Asked::new(&request.query, scope, filter, &means).await?;
-    let (found, terms) = find(means, asked, request.offset, request.limit).await?;
+    let (offset, limit) = (request.offset, request.limit);
+    let (found, terms) = match aids.rerank {
+        // Every page is cut from the same order.
+        Some(rerank) if offset < RERANKED_MAX => {
+            let end = RERANKED_MAX.max(offset.saturating_add(limit));
+            let (mut found, terms) = find(means, asked, aids.semantic, 0, end).await?;
+            drop(aids.turn);
+            rerank::rerank(&mut found, &request.query, Some(rerank)).await;
+            (page(found, offset, limit), terms)
+        }
+        _ => find(means, asked, aids.semantic, offset, limit).await?,
+    };
     blocking(move || Ok(with_extracts(found, terms, &analyser))).await
 }
 
 /// Finds memories and packs them into a budget.
-pub async fn context(means: Means<'_>, request: &ContextRequest) -> Result<Context> {
+pub async fn context(
+    means: Means<'_>,
+    request: &ContextRequest,
+    aids: Aids<impl Sized>,
+) -> Result<Context> {
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
     let asked = Asked::new(&request.query, scope.clone(), filter, &means).await?;
-    let (found, _) = find(means, asked, 0, CONTEXT_HITS_MAX).await?;
+    let (mut found, _) = find(means, asked, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
+    drop(aids.turn);
+    rerank::rerank(&mut found, &request.query, aids.rerank).await;
     let tokens_max = request.tokens_max;
     let degraded = found.degraded;
     let room = context::Room {
@@ -202,6 +235,15 @@ pub async fn context(means: Means<'_>, request: &ContextRequest) -> Result<Conte
     let packing = move || Ok(context::pack(found.hits, &scope, room, found.silence));
     let packed = blocking(packing).await?;
     Ok(Context { degraded, ..packed })
+}
+
+/// One page of what was found from the first hit on.
+fn page(mut found: Recall, offset: usize, limit: usize) -> Recall {
+    let end = offset.saturating_add(limit);
+    found.more |= found.hits.len() > end;
+    found.hits.truncate(end);
+    found.hits.drain(..offset.min(found.hits.len()));
+    found
 }
 
 /// A question as the ranking and as the stores take it.
@@ -231,13 +273,14 @@ impl Asked {
 
 /// What both share: the hits, without extracts, and the terms that were looked for.
 async fn find(
-    mut means: Means<'_>,
+    means: Means<'_>,
     asked: Asked,
+    semantic: Option<Semantic>,
     offset: usize,
     limit: usize,
 ) -> Result<(Recall, Vec<String>)> {
     let nothing_asked = asked.query.terms.is_empty();
-    if nothing_asked && means.semantic.is_none() {
+    if nothing_asked && semantic.is_none() {
         return Ok((Recall::silent(Silence::NothingToLookFor), Vec::new()));
     }
     let scope = asked.wanted.scope.clone();
@@ -246,7 +289,7 @@ async fn find(
         weights,
         degraded,
         corrected,
-    } = ranked(&mut means, asked).await?;
+    } = ranked(means, asked, semantic).await?;
     let silence = match weights.has_anything {
         false => Some(Silence::NothingStored),
         true if means.left_out.keeps(Evidence::Floor) => below_floor(&ranking, nothing_asked),
@@ -320,13 +363,12 @@ struct Ranked {
 
 /// Every memory that shares a term with the query, stands beside one or is near in meaning, best
 /// first.
-async fn ranked(means: &mut Means<'_>, asked: Asked) -> Result<Ranked> {
+async fn ranked(means: Means<'_>, asked: Asked, semantic: Option<Semantic>) -> Result<Ranked> {
     let (store, analyser, left_out) = (means.store, means.analyser, means.left_out);
     let Asked { query, wanted } = asked;
     let found = store.candidates(wanted.clone()).await?;
     let (query, wanted, mut found, corrected) =
         corrected(store, analyser, query, wanted, found).await?;
-    let semantic = means.semantic.take();
     let semantic = semantic.filter(|_| left_out.keeps(Evidence::Meaning));
     let (near, degraded) = match semantic {
         None => (Nearest::default(), None),

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::Server;
 use super::reply::{self, Cause, Reply};
-use crate::engine::Status;
+use crate::engine::{ServiceHealth, Status};
 
 /// What is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,7 @@ async fn details(server: &Server, status: Option<&Status>) -> Value {
         "recalls_waiting": recalls_waiting,
         "mcp_sessions": server.sessions.len(),
         "vectors": vectors(server).await,
+        "reranking": reranking(server),
     });
     if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
         value.extend(more);
@@ -108,14 +109,32 @@ async fn vectors(server: &Server) -> Value {
     let Ok(Some(vectors)) = asked else {
         return Value::Null;
     };
-    let health = vectors.health.as_ref();
-    json!({
-        "model": vectors.model,
+    let more = json!({
         "dimension": vectors.dimension,
         "passages_waiting": vectors.waiting,
-        "circuit": health.map(|health| health.circuit.name()),
-        "problem": vectors.problem,
         "store_problem": vectors.store_problem,
+    });
+    let mut value = service(&vectors.model, vectors.health.as_ref(), vectors.problem);
+    if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
+        value.extend(more);
+    }
+    value
+}
+
+/// How reranking is; null where no model is configured.
+fn reranking(server: &Server) -> Value {
+    let status = server.engine.rerank_status();
+    status.map_or(Value::Null, |status| {
+        service(&status.model, status.health.as_ref(), status.problem)
+    })
+}
+
+/// How a model's service is.
+fn service(model: &str, health: Option<&ServiceHealth>, problem: Option<String>) -> Value {
+    json!({
+        "model": model,
+        "circuit": health.map(|health| health.circuit.name()),
+        "problem": problem,
         "requests_answered": health.map(|health| health.answered),
         "requests_failed": health.map(|health| health.failed),
         "tokens_today": health.map(|health| health.tokens_today),

@@ -12,7 +12,7 @@ use super::exposition::{MEDIA_TYPE, Page};
 use super::guard::Denial;
 use super::health::STORE_PATIENCE;
 use super::reply::{self, Reply};
-use crate::engine::{Circuit, Histogram, Meters};
+use crate::engine::{Circuit, Histogram, Meters, ServiceHealth};
 use crate::memory::Scope;
 
 /// What the server counts about itself. Labels come from fixed lists, so that no caller can make
@@ -111,6 +111,7 @@ pub async fn answer(server: &Server) -> Reply {
     write_queues(&mut page, server);
     write_engine(&mut page, server.engine.meters());
     write_vectors(&mut page, server).await;
+    write_reranking(&mut page, server);
     write_store(&mut page, server).await;
     reply::whole(StatusCode::OK, MEDIA_TYPE, page.finish())
 }
@@ -260,21 +261,64 @@ async fn write_vectors(page: &mut Page, server: &Server) {
         let help = "Passages that wait for a vector.";
         page.single("sage_vectors_waiting", "gauge", help, waiting);
     }
-    let Some(health) = vectors.health else { return };
-    page.counters(
+    if let Some(health) = vectors.health {
+        write_service(page, &EMBED, &health);
+    }
+}
+
+/// Nothing where no model is configured.
+fn write_reranking(page: &mut Page, server: &Server) {
+    let status = server.engine.rerank_status();
+    if let Some(health) = status.and_then(|status| status.health) {
+        write_service(page, &RERANK, &health);
+    }
+}
+
+/// The families of a model's service, each with its help.
+struct ServiceFamilies {
+    requests: [&'static str; 2],
+    tokens: [&'static str; 2],
+    circuit: [&'static str; 2],
+}
+
+static EMBED: ServiceFamilies = ServiceFamilies {
+    requests: [
         "sage_embed_requests_total",
         "Requests to the embedding service, tries counted one by one.",
-        "outcome",
-        [("answered", health.answered), ("failed", health.failed)],
-    );
-    let help = "Tokens that were sent to be embedded.";
-    page.single("sage_embed_tokens_total", "counter", help, health.tokens);
-    let name = "sage_embed_circuit";
-    page.family(
-        name,
-        "gauge",
+    ],
+    tokens: [
+        "sage_embed_tokens_total",
+        "Tokens that were sent to be embedded.",
+    ],
+    circuit: [
+        "sage_embed_circuit",
         "1 for how the circuit to the embedding service stands, else 0.",
-    );
+    ],
+};
+
+static RERANK: ServiceFamilies = ServiceFamilies {
+    requests: [
+        "sage_rerank_requests_total",
+        "Requests to the reranking service.",
+    ],
+    tokens: [
+        "sage_rerank_tokens_total",
+        "Tokens that were sent to be put in order.",
+    ],
+    circuit: [
+        "sage_rerank_circuit",
+        "1 for how the circuit to the reranking service stands, else 0.",
+    ],
+};
+
+fn write_service(page: &mut Page, families: &ServiceFamilies, health: &ServiceHealth) {
+    let outcomes = [("answered", health.answered), ("failed", health.failed)];
+    let [name, help] = families.requests;
+    page.counters(name, help, "outcome", outcomes);
+    let [name, help] = families.tokens;
+    page.single(name, "counter", help, health.tokens);
+    let [name, help] = families.circuit;
+    page.family(name, "gauge", help);
     for circuit in Circuit::ALL {
         let value = u8::from(circuit == health.circuit);
         page.sample(name, &[("state", circuit.name())], value);

@@ -40,7 +40,7 @@ pub struct Candidates {
     pub frequencies: Vec<u64>,
     /// For each kind, in the order of [`Kind::ALL`], what the scope holds.
     pub corpus: [Corpus; 3],
-    /// How many sessions the scope has.
+    /// How many sessions the scope has; one that moved counts in each of its projects.
     pub sessions: u64,
     /// The passages, ordered by `passage`.
     pub passages: Vec<Candidate>,

@@ -30,7 +30,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use candidates::{Candidate, CandidateQuery, Candidates};
-pub use record::{Chunk, Feed, Feeding, Merged, MovedMemory, MovedSession, Origin, Record, Sink};
+pub use record::{Chunk, Feed, Feeding, Merged, MovedMemory, MovedSession, MovedVector, Origin};
+pub use record::{Record, Sink};
 pub use retention::{Due, Forgotten, Group, Survey};
 pub use vectors::{Claim, Embedded, Made, Model, Nearest, Work};
 
@@ -284,9 +285,9 @@ verbs! {
     /// What a session starts with: notes that are pinned, then those with a key, then summaries,
     /// each the newest first.
     opening(project: Project, now: Timestamp, notes_max: usize, summaries_max: usize) -> Vec<Memory>;
-    /// Hands out all that a scope holds, as it is at one moment, in the order of [`Record`]. Ends
-    /// early when nobody takes it any more.
-    export(scope: Scope, sink: Sink) -> ();
+    /// Hands out all that a scope holds, with its vectors if they are wanted, as it is at one moment,
+    /// in the order of [`Record`]. Ends early when nobody takes it any more.
+    export(scope: Scope, with_vectors: bool, sink: Sink) -> ();
     /// Takes in what another store handed out, in order, in one transaction: what is here already
     /// stays, and gains at most words that it lacked or a version that took its place.
     merge(records: Vec<Record>) -> Merged;

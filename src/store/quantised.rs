@@ -56,7 +56,7 @@ pub(super) fn row(vector: &[f32]) -> Vec<u8> {
         .iter()
         .fold(f32::MIN_POSITIVE, |max, x| max.max(x.abs()));
     let scale = largest / LEVEL_MAX;
-    let mut bytes = Vec::with_capacity(SCALE_BYTES + vector.len().div_ceil(4) * FOUR_LEVELS_BYTES);
+    let mut bytes = Vec::with_capacity(row_bytes(vector.len()));
     bytes.extend(scale.to_le_bytes());
     for four in vector.chunks(4) {
         let mut levels = 0_u64;
@@ -67,6 +67,16 @@ pub(super) fn row(vector: &[f32]) -> Vec<u8> {
         bytes.extend(levels.to_le_bytes().iter().take(FOUR_LEVELS_BYTES));
     }
     bytes
+}
+
+/// How long the row of so many numbers is.
+pub(super) fn row_bytes(dimension: usize) -> usize {
+    SCALE_BYTES + dimension.div_ceil(4) * FOUR_LEVELS_BYTES
+}
+
+/// The scale of a row.
+pub(super) fn scale(row: &[u8]) -> Option<f32> {
+    row.first_chunk().map(|bytes| f32::from_le_bytes(*bytes))
 }
 
 fn word(bytes: &[u8; FOUR_LEVELS_BYTES]) -> u64 {

@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::NewMemory;
+use super::quantised;
+use super::trace::{Injection, ProjectRule};
 use crate::memory::{Memory, MemoryId, Project, Timestamp};
 
 /// One thing that a store holds.
@@ -35,6 +37,19 @@ pub enum Record {
         /// The event's idempotency key.
         event: String,
     },
+    /// What somebody decided about a project.
+    Rule(ProjectRule),
+    /// A line of the ledger.
+    Injection(Box<Injection>),
+    /// A model, before its vectors.
+    Model {
+        /// What its service calls it.
+        name: String,
+        /// How many numbers a vector has.
+        dimension: usize,
+    },
+    /// The vector of a passage.
+    Vector(Box<MovedVector>),
 }
 
 /// The store that records come from, at the moment of the export.
@@ -117,6 +132,42 @@ impl MovedMemory {
     }
 }
 
+/// A passage's vector in its stored form, which both stores have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedVector {
+    /// The memory.
+    pub memory: MemoryId,
+    /// Where the passage begins in the memory's text, in bytes.
+    pub start: usize,
+    /// The model that made it.
+    pub model: String,
+    /// How many numbers it has.
+    pub dimension: usize,
+    /// Stands for the passage's words: it is the vector of no others.
+    pub digest: [u8; 16],
+    /// One bit a number.
+    pub code: Vec<u8>,
+    /// A scale and 14 bits a number.
+    pub levels: Vec<u8>,
+}
+
+impl MovedVector {
+    /// How long the code of so many numbers is.
+    pub fn code_bytes(dimension: usize) -> usize {
+        dimension.div_ceil(8)
+    }
+
+    /// How long the levels of so many numbers are.
+    pub fn levels_bytes(dimension: usize) -> usize {
+        quantised::row_bytes(dimension)
+    }
+
+    /// Whether similarities to it are numbers.
+    pub fn has_a_scale(&self) -> bool {
+        quantised::scale(&self.levels).is_some_and(|scale| scale.is_finite() && scale > 0.0)
+    }
+}
+
 /// What became of records that a store took in. What is not counted was there already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Merged {
@@ -139,6 +190,12 @@ pub struct Merged {
     pub directories: u64,
     /// Forgotten events that were not known.
     pub events: u64,
+    /// Rules about projects that had none.
+    pub rules: u64,
+    /// New lines of the ledger.
+    pub injections: u64,
+    /// New vectors.
+    pub vectors: u64,
 }
 
 impl Merged {
@@ -153,6 +210,9 @@ impl Merged {
         self.sessions += more.sessions;
         self.directories += more.directories;
         self.events += more.events;
+        self.rules += more.rules;
+        self.injections += more.injections;
+        self.vectors += more.vectors;
     }
 
     /// The memories that these records were, history included.
@@ -176,33 +236,36 @@ pub type Feeding = Receiver<Feed>;
 /// Where an export goes, a few hundred records at a time. Dropping the other end stops it.
 pub type Sink = Sender<Vec<Record>>;
 
-/// The most records on their way at a time, and the text in them, in bytes; the last may go beyond.
+/// The most records on their way at a time, and the text and vectors in them, in bytes; the last may go
+/// beyond.
 /// A chunk is also what one transaction takes in: see the import's batches.
 pub const CHUNK_RECORDS_MAX: usize = 256;
 /// See [`CHUNK_RECORDS_MAX`].
-pub const CHUNK_TEXT_BYTES: usize = 1 << 20;
+pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// Records that gather until they are worth sending.
 #[derive(Default)]
 pub struct Chunk {
     records: Vec<Record>,
-    text_bytes: usize,
+    bytes: usize,
 }
 
 impl Chunk {
     /// Adds one; gives all back when it is time to send them.
     pub fn push(&mut self, record: Record) -> Option<Vec<Record>> {
-        if let Record::Memory(moved) = &record {
-            self.text_bytes += moved.memory.content.text.len();
-        }
+        self.bytes += match &record {
+            Record::Memory(moved) => moved.memory.content.text.len(),
+            Record::Vector(moved) => moved.code.len() + moved.levels.len(),
+            _ => 0,
+        };
         self.records.push(record);
-        let full = self.records.len() >= CHUNK_RECORDS_MAX || self.text_bytes >= CHUNK_TEXT_BYTES;
+        let full = self.records.len() >= CHUNK_RECORDS_MAX || self.bytes >= CHUNK_BYTES;
         full.then(|| self.take())
     }
 
     /// What has gathered.
     pub fn take(&mut self) -> Vec<Record> {
-        self.text_bytes = 0;
+        self.bytes = 0;
         std::mem::take(&mut self.records)
     }
 }

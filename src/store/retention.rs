@@ -16,6 +16,8 @@ pub struct Forgotten {
     pub passages: u64,
     /// What led from terms to those passages: one entry for each different term of each passage.
     pub index_entries: u64,
+    /// Their vectors, of every model: one for each passage that had one.
+    pub vectors: u64,
 }
 
 impl AddAssign for Forgotten {
@@ -23,6 +25,7 @@ impl AddAssign for Forgotten {
         self.memories += more.memories;
         self.passages += more.passages;
         self.index_entries += more.index_entries;
+        self.vectors += more.vectors;
     }
 }
 
@@ -31,13 +34,15 @@ impl fmt::Display for Forgotten {
         let one = |number, singular, plural| if number == 1 { singular } else { plural };
         write!(
             f,
-            "{} {}, with {} {} and {} index {}",
+            "{} {}, with {} {}, {} index {} and {} {}",
             self.memories,
             one(self.memories, "memory", "memories"),
             self.passages,
             one(self.passages, "passage", "passages"),
             self.index_entries,
             one(self.index_entries, "entry", "entries"),
+            self.vectors,
+            one(self.vectors, "vector", "vectors"),
         )
     }
 }

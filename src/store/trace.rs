@@ -165,6 +165,22 @@ impl Outcome {
         Self::ALL.get(index).copied().unwrap_or(Self::Given)
     }
 
+    /// The name that stands for it in an export.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::HeldOut => "held_out",
+            Self::Held => "held",
+            Self::NoRoom => "no_room",
+            Self::Weak => "weak",
+        }
+    }
+
+    /// The outcome of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// In words, for people.
     pub fn reason(self) -> &'static str {
         match self {

@@ -16,18 +16,28 @@ use crate::error::{Error, Result};
 use crate::memory::Scope;
 
 /// Writes all that is stored to a file, as it is at one moment, and reads it back before the file
-/// gets its name.
+/// gets its name. Vectors are in it if they are wanted: they can be made anew, which costs time and
+/// perhaps money.
 ///
 /// # Errors
 /// Those of the store and of the disk; then there is no new file, and a former one stays.
 pub async fn backup(
     engine: &Engine,
     path: &Path,
+    with_vectors: bool,
     stop: impl Future<Output = ()>,
     on_progress: &mut dyn FnMut(&Exported),
 ) -> Result<Exported> {
     let mut file = NewFile::create(path)?;
-    let exported = export(engine, &Scope::All, &mut file, stop, on_progress).await?;
+    let exported = export(
+        engine,
+        &Scope::All,
+        with_vectors,
+        &mut file,
+        stop,
+        on_progress,
+    )
+    .await?;
     if exported.interrupted {
         return Ok(exported);
     }

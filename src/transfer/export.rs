@@ -34,13 +34,15 @@ impl Exported {
     }
 }
 
-/// Writes what a scope holds at one moment, until all is written or `stop` is done.
+/// Writes what a scope holds at one moment, with its vectors if they are wanted, until all is written
+/// or `stop` is done.
 ///
 /// # Errors
 /// Those of the store and of the writer; what is written then lacks its last line.
 pub async fn export(
     engine: &Engine,
     scope: &Scope,
+    with_vectors: bool,
     out: &mut dyn Write,
     stop: impl Future<Output = ()>,
     on_progress: &mut dyn FnMut(&Exported),
@@ -55,7 +57,7 @@ pub async fn export(
         exported: Exported::default(),
     };
     let (read, written) = tokio::join!(
-        engine.export(scope, sink),
+        engine.export(scope, with_vectors, sink),
         writing.write_all(chunks, stop, on_progress),
     );
     written?;

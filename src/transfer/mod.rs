@@ -6,4 +6,5 @@ pub mod export;
 pub mod file;
 pub mod format;
 pub mod import;
+pub mod parse;
 pub mod reading;

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use sha2::{Digest, Sha256};
 
 use super::export::hex;
-use super::format::{End, Found, Header, LINE_BYTES_MAX, parse, type_of};
+use super::format::{LINE_BYTES_MAX, type_of};
+use super::parse::{End, Found, Header, parse};
 use crate::engine::Record;
 use crate::error::{Error, Result};
 
@@ -155,7 +156,7 @@ fn tally(counts: &mut BTreeMap<String, u64>, name: &str) {
     }
 }
 
-/// How many types a file may have that are counted one by one; there are five.
+/// How many types a file may have that are counted one by one; there are nine.
 const UNKNOWN_MAX: usize = 100;
 
 /// Characters of the name of an unknown type that are kept.

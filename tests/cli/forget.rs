@@ -41,7 +41,7 @@ fn forgetting_by_filter_stays_in_the_project() {
     let other = remember(&home, &blog, &["--tag", "draft", "A draft about posts."]);
     let done = ok_in(&home, &shop, &["forget", "--tag", "draft", "--yes"]);
     assert!(
-        done.contains("Forgotten for good: 1 memory, with 1 passage and"),
+        done.contains("Forgotten for good: 1 memory, with 1 passage, "),
         "{done}"
     );
     let rest = json_in(&home, &shop, &["list", "--all", "--json"]);

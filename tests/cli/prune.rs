@@ -26,7 +26,7 @@ fn pruning_needs_a_yes() {
     assert_eq!(run_in(&home, &shop, &["show", &id]).code, 0);
 
     let done = ok_in(&home, &shop, &[&ALL[..], &["--yes"]].concat());
-    let told = "Deleted for good: 1 memory, with 1 passage and ";
+    let told = "Deleted for good: 1 memory, with 1 passage, ";
     assert!(done.contains(told), "{done}");
     let again = ok_in(&home, &shop, &[&ALL[..], &["--yes"]].concat());
     assert_eq!(again, "There is nothing to delete.\n");

@@ -172,7 +172,7 @@ fn on_a_terminal_forget_asks() {
     assert!(
         agreed
             .stdout
-            .contains("Forgotten for good: 1 memory, with 1 passage and"),
+            .contains("Forgotten for good: 1 memory, with 1 passage, "),
         "{}",
         agreed.stdout
     );

@@ -1,4 +1,5 @@
-//! A service that makes vectors, as OpenAI's does, and can be in any mood.
+//! A service that makes vectors, as OpenAI's does, puts texts in order, as Jina's does, and can be in
+//! any mood.
 //!
 //! Its model knows words and a few synonyms: a text's vector is the sum of its words' vectors, which
 //! are random signs drawn from the word. So texts are near that share meanings, and far else.
@@ -50,10 +51,13 @@ pub enum Mood {
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Request {
+    pub path: String,
     /// Names in lower case.
     pub headers: HashMap<String, String>,
     pub model: String,
     pub texts: Vec<String>,
+    /// What they are compared with, where they are.
+    pub query: Option<String>,
     pub dimensions: Option<u64>,
     /// Which connection it came by.
     pub connection: usize,
@@ -212,33 +216,50 @@ fn tls(certificate: &Path, key: &Path) -> rustls::ServerConfig {
 
 fn serve(shared: &Shared, stream: impl Read + Write, connection: usize) {
     let mut stream = BufReader::new(stream);
-    while let Some((headers, body)) = read_request(&mut stream) {
+    while let Some((path, headers, body)) = read_request(&mut stream) {
         let question: Value = serde_json::from_slice(&body).unwrap();
-        let texts = question["input"].as_array().unwrap().iter();
+        let field = match path.as_str() {
+            "/v1/embeddings" => "input",
+            "/v1/rerank" => "documents",
+            other => panic!("nothing is at {other}"),
+        };
+        let texts = question[field].as_array().unwrap().iter();
         let texts: Vec<String> = texts
             .map(|text| text.as_str().unwrap().to_owned())
             .collect();
         let model = question["model"].as_str().unwrap().to_owned();
+        let query = question["query"].as_str().map(str::to_owned);
         shared.requests.lock().unwrap().push(Request {
+            path,
             headers,
             model: model.clone(),
             texts: texts.clone(),
+            query: query.clone(),
             dimensions: question["dimensions"].as_u64(),
             connection,
             at: Instant::now(),
         });
         let mood = shared.mood.lock().unwrap().clone();
-        if answer(shared, &mood, stream.get_mut(), &model, &texts).is_none() {
+        let well = |dimension, count| match &query {
+            None => vectors(&texts, &model, dimension, count),
+            Some(query) => scores(query, &texts, count),
+        };
+        let writer = stream.get_mut();
+        if answer(shared, &mood, writer, &model, &texts, &well).is_none() {
             return;
         }
     }
 }
 
-fn read_request(reader: &mut impl BufRead) -> Option<(HashMap<String, String>, Vec<u8>)> {
+/// Path, headers, body.
+type Asked = (String, HashMap<String, String>, Vec<u8>);
+
+fn read_request(reader: &mut impl BufRead) -> Option<Asked> {
     let mut headers = HashMap::new();
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-    assert_eq!(line.trim_end(), "POST /v1/embeddings HTTP/1.1");
+    let path = line.strip_prefix("POST ")?.strip_suffix(" HTTP/1.1\r\n")?;
+    let path = path.to_owned();
     loop {
         line.clear();
         reader.read_line(&mut line).ok()?;
@@ -249,7 +270,41 @@ fn read_request(reader: &mut impl BufRead) -> Option<(HashMap<String, String>, V
     }
     let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
-    Some((headers, body))
+    Some((path, headers, body))
+}
+
+/// An answer with the first `count` vectors.
+fn vectors(texts: &[String], model: &str, dimension: usize, count: usize) -> String {
+    // Out of order, because a service may.
+    let data = texts.iter().take(count).enumerate().rev();
+    let data = data.map(|(index, text)| {
+        json!({"object": "embedding", "index": index,
+               "embedding": embed(text, model, dimension)})
+    });
+    let data: Vec<Value> = data.collect();
+    json!({"object": "list", "data": data, "model": model,
+           "usage": {"prompt_tokens": 7, "total_tokens": 7}})
+    .to_string()
+}
+
+/// An answer with the first `count` scores, best first: how many meanings a text shares with the query.
+fn scores(query: &str, texts: &[String], count: usize) -> String {
+    let query = embed(query, "order", 256);
+    let texts = texts.iter().take(count).enumerate();
+    let mut scores: Vec<(f64, usize)> = texts
+        .map(|(index, text)| {
+            let pairs = query.iter().zip(embed(text, "order", 256));
+            (
+                pairs.map(|(a, b)| f64::from(*a) * f64::from(b)).sum(),
+                index,
+            )
+        })
+        .collect();
+    scores.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let results = scores.iter();
+    let results = results.map(|(score, index)| json!({"index": index, "relevance_score": score}));
+    let results: Vec<Value> = results.collect();
+    json!({"results": results, "usage": {"total_tokens": 11}}).to_string()
 }
 
 /// `None` when the connection is to end.
@@ -259,19 +314,8 @@ fn answer(
     writer: &mut impl Write,
     model: &str,
     texts: &[String],
+    whole: &dyn Fn(usize, usize) -> String,
 ) -> Option<()> {
-    let whole = |dimension: usize, count: usize| {
-        // Out of order, because a service may.
-        let data = texts.iter().take(count).enumerate().rev();
-        let data = data.map(|(index, text)| {
-            json!({"object": "embedding", "index": index,
-                   "embedding": embed(text, model, dimension)})
-        });
-        let data: Vec<Value> = data.collect();
-        json!({"object": "list", "data": data, "model": model,
-               "usage": {"prompt_tokens": 7, "total_tokens": 7}})
-        .to_string()
-    };
     let well = || whole(shared.dimension, texts.len());
     match mood {
         Mood::Well => write(writer, 200, "", &well()),

@@ -40,6 +40,8 @@ pub struct Setup<'a> {
     pub is_durable: bool,
     /// Its data has a disk of its own, of so many megabytes. Needs root.
     pub disk_megabytes: Option<u32>,
+    /// Its log is on that disk too.
+    pub log_on_disk: bool,
     /// It follows this server.
     pub standby_of: Option<&'a Cluster>,
 }
@@ -76,6 +78,9 @@ impl Cluster {
         if let Some(megabytes) = setup.disk_megabytes {
             command.env("MEGABYTES", megabytes.to_string());
             command.env("DATA", "/mnt");
+        }
+        if setup.log_on_disk {
+            command.env("LOG_TOO", "yes");
         }
         if let Some(primary) = setup.standby_of {
             command.env("STANDBY_OF", &primary.folder);

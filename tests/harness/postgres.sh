@@ -3,7 +3,9 @@
 #   TLS_PORT     it speaks TLS at this port of 127.0.0.1
 #   STANDBY_OF   it is a standby of the server whose socket is there
 #   DATA         where its data is to be, without its log; else beside the socket
+#   LOG_TOO      its log is to be there too
 #   SETTINGS     further options of `postgres`
+[ -z "$LOG_TOO" ] && log_apart=yes
 bin=$1 port=${TLS_PORT:-5432} server=
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sage-postgres-XXXXXX")
 data=${DATA:-$dir}/data
@@ -12,7 +14,7 @@ trap end EXIT
 if [ -n "$STANDBY_OF" ]; then
     "$bin/pg_basebackup" -h "$STANDBY_OF" -U sage -D "$data" -R -c fast --no-sync >"$dir/log" 2>&1
 else
-    "$bin/initdb" -D "$data" ${DATA:+-X "$dir/wal"} -A trust -U sage -E UTF8 --no-locale --no-sync >"$dir/log" 2>&1
+    "$bin/initdb" -D "$data" ${DATA:+${log_apart:+-X "$dir/wal"}} -A trust -U sage -E UTF8 --no-locale --no-sync >"$dir/log" 2>&1
 fi || { cat "$dir/log" >&2; exit 1; }
 options="-c listen_addresses= -c max_connections=300 -c shared_buffers=64MB $SETTINGS"
 if [ -n "$TLS_PORT" ]; then
@@ -64,8 +66,18 @@ while read -r order; do
             until [ "$(ask 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.02; done
             ;;
         # Nothing more finds room beside the data, until it is freed.
-        fill) head -c 1T /dev/zero >"$DATA/ballast" 2>/dev/null ;;
-        free) rm "$DATA/ballast" ;;
+        fill)
+            head -c 1T /dev/zero >"$DATA/ballast" 2>/dev/null
+            # What of the log was made beforehand is used up, until the server breaks down over it.
+            [ "$log_apart" ] ||
+                while ask "SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()" >/dev/null; do :; done
+            ;;
+        # A server that broke down for want of room does not come up again by itself: one of version 15 has
+        # ended, one of version 18 waits for nothing.
+        free)
+            rm "$DATA/ballast"
+            ask '' >/dev/null || { halt KILL 2>/dev/null; begin; }
+            ;;
     esac
     echo "$order"
 done

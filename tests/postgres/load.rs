@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Ask, Home, Reply, Server, eventually, tell};
+use crate::harness::{Ask, Connection, Home, Reply, Server, eventually, tell};
 
 const WRITERS: usize = 4;
 const PROJECT: &str = "acme/shop";
@@ -34,6 +34,8 @@ struct Book {
     refused: [u64; WRITERS],
     /// What refusals said.
     reasons: BTreeMap<String, u64>,
+    /// How often a server was gone.
+    broken: u64,
     slowest: Duration,
     /// When somebody was acknowledged last, and the longest time that nobody was.
     last: Instant,
@@ -51,6 +53,20 @@ pub fn survives(
     deadline: Duration,
     inject: impl FnOnce(&Load),
 ) {
+    let broken = survives_with_deaths(fault, home, servers, deadline, inject);
+    assert_eq!(broken, 0, "a server went away");
+}
+
+/// The same, where servers may die if others take their addresses; returns how often a connection to
+/// one broke.
+#[track_caller]
+pub fn survives_with_deaths(
+    fault: &str,
+    home: &Home,
+    servers: &[Server],
+    deadline: Duration,
+    inject: impl FnOnce(&Load),
+) -> u64 {
     let load = Load {
         servers,
         book: Mutex::new(Book {
@@ -59,6 +75,7 @@ pub fn survives(
             done: [0; WRITERS],
             refused: [0; WRITERS],
             reasons: BTreeMap::new(),
+            broken: 0,
             slowest: Duration::ZERO,
             last: Instant::now(),
             outage: Duration::ZERO,
@@ -81,13 +98,40 @@ pub fn survives(
             (server.get("/health").json()["status"] == "healthy").then_some(())
         });
     }
-    load.book
-        .into_inner()
-        .unwrap()
-        .settle(fault, home, deadline);
+    let book = load.book.into_inner().unwrap();
+    let broken = book.broken;
+    book.settle(fault, home, deadline);
     crate::store::check_store(home);
     let last = servers[0].tool("search_memory", json!({"query": "gadget0 writer1"}));
     assert!(last.contains("Gadget0 of writer1"), "{last}");
+    broken
+}
+
+/// A connection that is made anew when it broke.
+struct Caller<'a> {
+    server: &'a Server,
+    connection: Option<Connection>,
+}
+
+impl<'a> Caller<'a> {
+    fn new(server: &'a Server) -> Self {
+        Self {
+            server,
+            connection: None,
+        }
+    }
+
+    /// The answer; nothing where the server is gone.
+    fn ask(&mut self, request: &[u8]) -> Option<Reply> {
+        let address = format!("127.0.0.1:{}", self.server.port());
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::try_tcp(&address).ok()?,
+        };
+        let reply = connection.try_send(request).then(|| connection.try_reply());
+        self.connection = Some(connection).filter(|_| matches!(reply, Some(Some(_))));
+        reply.flatten()
+    }
 }
 
 struct Over<'a>(&'a AtomicBool);
@@ -138,7 +182,7 @@ impl Load<'_> {
 
     /// One memory after the other, each until it is acknowledged.
     fn write(&self, writer: usize) {
-        let mut connection = self.servers[writer % self.servers.len()].connect();
+        let mut server = Caller::new(&self.servers[writer % self.servers.len()]);
         for n in 0.. {
             let prompt = format!("Gadget{n} of writer{writer} waits for its widget.");
             let mut body = json!({"project": PROJECT, "session": format!("writer{writer}"),
@@ -150,11 +194,14 @@ impl Load<'_> {
             let ask = Ask::post("/api/memories", &body).bytes();
             while !self.is_over.load(Ordering::Relaxed) {
                 let begin = Instant::now();
-                connection.send(&ask);
-                let reply = connection.reply();
-                self.book().note(writer, &prompt, &reply, begin.elapsed());
-                if reply.status != 503 {
-                    break;
+                match server.ask(&ask) {
+                    Some(reply) => {
+                        self.book().note(writer, &prompt, &reply, begin.elapsed());
+                        if reply.status != 503 {
+                            break;
+                        }
+                    }
+                    None => self.book().broken += 1,
                 }
                 std::thread::sleep(PAUSE);
             }
@@ -166,11 +213,16 @@ impl Load<'_> {
 
     /// Readers are told what they asked, or why not.
     fn search(&self) {
+        let query = json!({"query": "signed order widget", "limit": 2});
+        let ask = Ask::tool("search_memory", query).bytes();
         while !self.is_over.load(Ordering::Relaxed) {
             for server in self.servers {
                 let begin = Instant::now();
-                let query = json!({"query": "signed order widget", "limit": 2});
-                let reply = server.ask(&Ask::tool("search_memory", query)).is(200);
+                let Some(reply) = Caller::new(server).ask(&ask) else {
+                    self.book().broken += 1;
+                    continue;
+                };
+                let reply = reply.is(200);
                 let mut book = self.book();
                 book.slowest = book.slowest.max(begin.elapsed());
                 let result = &reply.json()["result"];

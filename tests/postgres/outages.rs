@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::load::{Load, survives};
+use rustix::process::Signal;
+
+use super::load::{survives, survives_with_deaths};
 use crate::harness::{Cluster, Database, Home, Server, Setup, eventually, on_postgres, skipped};
 
 /// No answer may take longer: connecting, and waiting for a server that starts.
@@ -18,6 +20,7 @@ const DURABLE: Setup = Setup {
     tls_port: None,
     is_durable: true,
     disk_megabytes: None,
+    log_on_disk: false,
     standby_of: None,
 };
 
@@ -96,37 +99,32 @@ const BACKENDS: &str =
     "FROM pg_stat_activity WHERE application_name = 'sage' AND datname = current_database()";
 
 /// Does this to each connection, often, in the middle of whatever it does.
-fn strike(load: &Load, database: &Database, function: &str) {
-    load.goes_on();
-    for _ in 0..20 {
-        database.sql(&format!("SELECT count({function}(pid)) {BACKENDS}"));
-        load.moves();
-    }
+fn strike(test: &str, fault: &str, function: &str) {
+    on_postgres(test, |database| {
+        let home = Home::on(database);
+        let servers = two_servers(&home);
+        survives(fault, &home, &servers, DEADLINE, |load| {
+            let database = home.postgres().unwrap();
+            load.goes_on();
+            for _ in 0..20 {
+                database.sql(&format!("SELECT count({function}(pid)) {BACKENDS}"));
+                load.moves();
+            }
+        });
+    });
 }
 
 #[test]
 fn connections_terminated() {
-    on_postgres("connections_terminated", |database| {
-        let home = Home::on(database);
-        let servers = two_servers(&home);
-        let fault = "all connections terminated, 20 times";
-        survives(fault, &home, &servers, DEADLINE, |load| {
-            strike(load, home.postgres().unwrap(), "pg_terminate_backend");
-        });
-    });
+    let fault = "all connections terminated, 20 times";
+    strike("connections_terminated", fault, "pg_terminate_backend");
 }
 
 /// What a statement meets whose time is over, only sooner.
 #[test]
 fn statements_cancelled() {
-    on_postgres("statements_cancelled", |database| {
-        let home = Home::on(database);
-        let servers = two_servers(&home);
-        let fault = "all statements cancelled, 20 times";
-        survives(fault, &home, &servers, DEADLINE, |load| {
-            strike(load, home.postgres().unwrap(), "pg_cancel_backend");
-        });
-    });
+    let fault = "all statements cancelled, 20 times";
+    strike("statements_cancelled", fault, "pg_cancel_backend");
 }
 
 #[test]
@@ -182,26 +180,64 @@ fn read_only_for_a_while() {
     });
 }
 
-#[test]
-fn full_disk() {
-    let test = "full_disk";
+/// Fills the disk of the database's server for a while.
+fn full_disk_of(test: &str, fault: &str, setup: Setup) {
     on_postgres(test, |database| {
-        let setup = Setup {
-            disk_megabytes: Some(150),
-            ..DURABLE
-        };
         let Some(cluster) = database.cluster.another_with(setup) else {
             return skipped(test, "only root may mount the small disk that it fills");
         };
         let cluster = Arc::new(cluster);
         let home = home_on(&cluster);
         let servers = two_servers(&home);
-        survives("disk full", &home, &servers, LONG_DEADLINE, |load| {
+        survives(fault, &home, &servers, LONG_DEADLINE, |load| {
             load.goes_on();
             cluster.order("fill");
             load.is_refused(3);
             cluster.order("free");
         });
+    });
+}
+
+#[test]
+fn full_disk() {
+    let setup = Setup {
+        disk_megabytes: Some(150),
+        ..DURABLE
+    };
+    full_disk_of("full_disk", "disk full", setup);
+}
+
+/// Without room for its log the server breaks down, and does not come up again until there is some.
+#[test]
+fn full_disk_with_the_log_on_it() {
+    let setup = Setup {
+        disk_megabytes: Some(300),
+        log_on_disk: true,
+        ..DURABLE
+    };
+    let fault = "disk full, with the log on it";
+    full_disk_of("full_disk_with_the_log_on_it", fault, setup);
+}
+
+/// What one of them had not told yet is said again to its successor.
+#[test]
+fn sage_killed() {
+    on_postgres("sage_killed", |database| {
+        let home = Home::on(database);
+        let servers = two_servers(&home);
+        let mut successors = Vec::new();
+        let fault = "sage itself killed with SIGKILL, 10 times";
+        let broken = survives_with_deaths(fault, &home, &servers, DEADLINE, |load| {
+            for round in 0..10 {
+                load.goes_on();
+                let address = servers[round % 2].address();
+                let victim = successors.get(round.wrapping_sub(2));
+                victim.unwrap_or(&servers[round % 2]).signal(Signal::KILL);
+                load.moves();
+                successors.push(Server::at(&home, &[address], &[]));
+            }
+        });
+        assert!(broken > 0, "nobody noticed");
     });
 }
 

@@ -153,7 +153,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 /// Each selects what must not be there.
-const VIOLATIONS: [(&str, &str); 10] = [
+const VIOLATIONS: [(&str, &str); 11] = [
     (
         "a live memory that cannot be found",
         "SELECT id FROM memory WHERE superseded_by IS NULL
@@ -196,6 +196,12 @@ const VIOLATIONS: [(&str, &str); 10] = [
                        coalesce(sum(p.length), 0)
          FROM share x LEFT JOIN passage p USING (project_id, session_id)
          GROUP BY x.project_id, x.session_id",
+    ),
+    (
+        "a count of a project's sessions that is wrong",
+        "SELECT id, sessions FROM project
+         EXCEPT SELECT id, (SELECT count(*) FROM share
+                            WHERE project_id = project.id AND memories > 0) FROM project",
     ),
     (
         "memories of a session in which their project has no share",

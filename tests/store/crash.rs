@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use super::consistency::check;
 use super::pipe::{save, saves, turn};
-use super::{connect, number};
-use crate::harness::Home;
+use super::{check_store, connect};
+use crate::harness::{Home, on_every_store};
 
 const TURNS: u64 = 1_000;
 
@@ -29,29 +28,32 @@ fn write_and_die(home: &Home, acknowledged: u64) -> HashSet<String> {
     ids
 }
 
-#[test]
-fn what_was_acknowledged_outlives_a_crash() {
+on_every_store!(what_was_acknowledged_outlives_a_crash);
+fn what_was_acknowledged_outlives_a_crash(home: Home) {
     for _ in 0..3 {
-        let home = Home::in_memory();
+        let home = match home.postgres() {
+            Some(_) => home.another(),
+            None => Home::in_memory(),
+        };
         let acknowledged = 1 + random_below(TURNS - 1);
         println!("killed after {acknowledged} acknowledgements");
         let ids = write_and_die(&home, acknowledged);
 
-        let db = check(&home.database());
-        let mut select = db.prepare("SELECT lower(hex(name)) FROM memory").unwrap();
-        let stored: HashSet<String> = select
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .collect::<rusqlite::Result<_>>()
-            .unwrap();
+        let tables = check_store(&home);
+        let stored = |id: &String| {
+            let id = match home.postgres() {
+                Some(_) => format!("'{id}'"),
+                None => format!("x'{}'", id.replace('-', "")),
+            };
+            tables.number(&format!("SELECT count(*) FROM memory WHERE name = {id}")) == 1
+        };
         for id in &ids {
-            assert!(stored.contains(&id.replace('-', "")), "{id} is lost");
+            assert!(stored(id), "{id} is lost");
         }
-        // What was committed and not yet acknowledged is a prefix too: nothing was skipped.
-        let turns = stored.len() as u64;
-        assert!(turns <= TURNS);
-        drop(select);
-        drop(db);
+        // What was committed and not yet acknowledged is there too, and nothing else.
+        let turns = tables.number("SELECT count(*) FROM memory");
+        assert!((acknowledged..=TURNS).contains(&(turns as u64)), "{turns}");
+        drop(tables);
 
         // The same turns once more: what is there is known, the rest is stored.
         let mut pipe = connect(&home, "crash");
@@ -63,14 +65,13 @@ fn what_was_acknowledged_outlives_a_crash() {
         });
         pipe.end();
         assert_eq!(known, acknowledged);
-        let db = check(&home.database());
-        assert_eq!(number(&db, "SELECT count(*) FROM memory") as u64, TURNS);
+        let memories = check_store(&home).number("SELECT count(*) FROM memory");
+        assert_eq!(memories as u64, TURNS);
     }
 }
 
-#[test]
-fn a_dead_writer_holds_up_nobody() {
-    let home = Home::new();
+on_every_store!(a_dead_writer_holds_up_nobody);
+fn a_dead_writer_holds_up_nobody(home: Home) {
     let mut other = connect(&home, "other");
     for n in 0..5 {
         write_and_die(&home, 1 + random_below(10));
@@ -79,7 +80,8 @@ fn a_dead_writer_holds_up_nobody() {
         assert!(!answer.is_error, "{answer:?}");
     }
     other.end();
-    let db = check(&home.database());
-    let sql = "SELECT sum(x.memories) FROM share x JOIN session s ON s.id = x.session_id WHERE client_id = 'other'";
-    assert_eq!(number(&db, sql), 5);
+    let sql =
+        "SELECT coalesce(sum(x.memories), 0) FROM share x JOIN session s ON s.id = x.session_id
+               WHERE client_id = 'other'";
+    assert_eq!(check_store(&home).number(sql), 5);
 }

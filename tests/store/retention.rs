@@ -99,17 +99,17 @@ fn a_prune_takes_what_is_old_and_keeps_what_is_marked(home: Home) {
         .into_iter()
         .chain(["--project", PROJECT, "--yes", "--json"]),
     );
-    let gone = json!({"memories": 1, "passages": 1, "index_entries": 5});
+    let gone = json!({"memories": 1, "passages": 1, "index_entries": 5, "vectors": 0});
     assert_eq!(draft["pruned"], gone);
     let history = home.json(
         ["prune", "--older-than", "0d", "--superseded", "--all"]
             .into_iter()
             .chain(["--yes", "--json"]),
     );
-    let gone = json!({"memories": 1, "passages": 0, "index_entries": 0});
+    let gone = json!({"memories": 1, "passages": 0, "index_entries": 0, "vectors": 0});
     assert_eq!(history["pruned"], gone);
     let turns = home.json(PRUNE);
-    let gone = json!({"memories": 3, "passages": 3, "index_entries": 18});
+    let gone = json!({"memories": 3, "passages": 3, "index_entries": 18, "vectors": 0});
     assert_eq!(turns["pruned"], gone);
     assert_eq!(listed(&home).len(), 4);
     assert_eq!(found(&home, "gateway").len(), 2);
@@ -153,6 +153,21 @@ fn two_prunes_and_a_writer_do_not_disturb_each_other(home: Home) {
     assert_eq!(left.len(), saved.len());
     assert!(saved.iter().all(|id| left.contains(&id.as_str())));
     check(&home);
+}
+
+on_every_store!(what_lies_apart_leaves_the_index_too);
+/// The list of a common word has many parts then, and each loses a few of its passages.
+fn what_lies_apart_leaves_the_index_too(home: Home) {
+    const TURNS: u64 = 1_400;
+    let lines = |n| match n % 9 {
+        0 => history("old", OLD, n..n + 1),
+        _ => history("recent", RECENT, n..n + 1),
+    };
+    import(&home, &(0..TURNS).map(lines).collect::<String>());
+    assert_eq!(count(&check(&home)), TURNS as i64);
+    let pruned = memories(start(&home));
+    assert_eq!(pruned, TURNS.div_ceil(9));
+    assert_eq!(count(&check(&home)) as u64, TURNS - pruned);
 }
 
 on_every_store!(a_prune_that_was_killed_is_taken_up_again);

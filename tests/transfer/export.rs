@@ -28,6 +28,11 @@ fn a_move_changes_nothing() {
             r#""pinned":true"#,
             r#""key":"key"#,
             r#""title":"测量 and levels""#,
+            r#""type":"injection""#,
+            r#""outcome":"no_room""#,
+            r#""used":false"#,
+            r#""type":"rule","project":"older-shop","alias":"shop""#,
+            r#""type":"rule","project":"bakery","off":true"#,
             "水准仪",
         ] {
             assert!(of(part) > 0, "nothing of {part} to be moved");
@@ -48,7 +53,14 @@ fn a_move_changes_nothing() {
         let expected = json!({"stored": 0, "history": 0, "updated": 0, "known": memories,
                               "forgotten": 0, "orphaned": 0});
         assert_eq!(again["memories"], expected);
-        for name in ["sessions", "directories", "forgotten_events"] {
+        for name in [
+            "sessions",
+            "directories",
+            "forgotten_events",
+            "rules",
+            "injections",
+            "vectors",
+        ] {
             assert_eq!(again[name], 0, "{name}");
         }
         same(&before, &records(&to));

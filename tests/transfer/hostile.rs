@@ -20,14 +20,72 @@ fn run(home: &Home, content: &str) -> Finished {
 }
 
 fn note(id: u32, fields: &Value) -> String {
-    let mut note = json!({
+    let note = json!({
         "type": "memory", "id": format!("01890000-0000-7000-8000-{id:012}"), "project": "shop",
         "kind": "note", "content": format!("Note {id}."), "source": "cli",
         "created_at": "2026-05-01T14:03:00Z",
     });
-    let fields = fields.as_object().unwrap().clone();
-    note.as_object_mut().unwrap().extend(fields);
-    note.to_string()
+    with(note, fields)
+}
+
+/// A line of these fields, of which `more` takes the place.
+fn with(mut line: Value, more: &Value) -> String {
+    let more = more.as_object().unwrap().clone();
+    line.as_object_mut().unwrap().extend(more);
+    line.to_string()
+}
+
+/// The vector of the first note, of four numbers.
+fn vector(more: &Value) -> String {
+    let line = json!({
+        "type": "vector", "memory": "01890000-0000-7000-8000-000000000001", "start": 0,
+        "model": "m", "dimension": 4, "digest": "AAAAAAAAAAAAAAAAAAAAAA==", "code": "8A==",
+        "levels": "AACAPwAAAAAAAAA=",
+    });
+    with(line, more)
+}
+
+/// A line of the ledger, about the first note.
+fn injection(more: &Value) -> String {
+    let line = json!({
+        "type": "injection", "session": "s", "prompt": "p",
+        "memory": "01890000-0000-7000-8000-000000000001", "outcome": "given", "rank": 1,
+        "score": "0.5", "tokens": 9, "terms": "note", "at": "2026-05-01T14:03:00Z",
+    });
+    with(line, more)
+}
+
+on_every_store!(what_belongs_to_nothing_here_is_left_out);
+fn what_belongs_to_nothing_here_is_left_out(home: Home) {
+    let model = r#"{"type":"model","name":"m","dimension":4}"#;
+    let rule = |project: &str, alias: &str| {
+        json!({"type": "rule", "project": project, "alias": alias}).to_string()
+    };
+    let lines = [
+        vector(&json!({})),
+        injection(&json!({})),
+        model.to_owned(),
+        note(1, &json!({})),
+        // Of other words, and of a model that nobody has.
+        vector(&json!({})),
+        vector(&json!({"model": "n"})),
+        injection(&json!({})),
+        injection(&json!({})),
+        // Names for names, which would lead in circles.
+        rule("a", "b"),
+        rule("b", "a"),
+        rule("b", "c"),
+        rule("c", "a"),
+        rule("a", "c"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let finished = run(&home, &export(&lines));
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let summary: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(summary["vectors"], 0);
+    assert_eq!(summary["injections"], 1);
+    assert_eq!(summary["rules"], 1);
+    check_store(&home);
 }
 
 on_every_store!(a_broken_line_is_named_and_what_came_before_stays);
@@ -51,6 +109,15 @@ fn a_broken_line_is_named_and_what_came_before_stays(home: Home) {
         (note(2, &json!({"project": null})), "project"),
         (note(2, &json!({"session": "s".repeat(10_000)})), "session"),
         (note(2, &json!({"tags": [1]})), "tags"),
+        (vector(&json!({"code": "AAAA"})), "code"),
+        (vector(&json!({"levels": "!"})), "levels"),
+        (vector(&json!({"levels": "AADAfwAAAAAAAAA="})), "scale"),
+        (vector(&json!({"dimension": 1_u64 << 40})), "dimension"),
+        (injection(&json!({"outcome": "dreamt"})), "outcome"),
+        (injection(&json!({"score": "NaN"})), "score"),
+        (injection(&json!({"rank": 1_u64 << 40})), "rank"),
+        (injection(&json!({"memory": null})), "memory"),
+        (r#"{"type":"rule","off":true}"#.to_owned(), "project"),
         ("[1]".to_owned(), "object"),
         ("{}".to_owned(), "type"),
         (r#"{"type":"memory""#.to_owned(), "cut off"),
@@ -152,11 +219,11 @@ fn records_of_later_versions_are_passed_over_and_counted(home: Home) {
     let mut all: Vec<String> = whole.lines().map(str::to_owned).collect();
     all.insert(
         5,
-        r#"{"type":"vector","memory":"x","values":[0.5]}"#.to_owned(),
+        r#"{"type":"dream","memory":"x","values":[0.5]}"#.to_owned(),
     );
     all.insert(
         9,
-        r#"{"type":"vector","memory":"y","values":[0.25]}"#.to_owned(),
+        r#"{"type":"dream","memory":"y","values":[0.25]}"#.to_owned(),
     );
     all[2] = all[2].replacen('{', r#"{"of_a_later_version":{"a":1},"#, 1);
     let file = home.file("later.jsonl", all.join("\n") + "\n");
@@ -164,12 +231,12 @@ fn records_of_later_versions_are_passed_over_and_counted(home: Home) {
     let summary = import(&other, &file);
     assert_eq!(
         summary["unknown_records"],
-        json!([{"type": "vector", "count": 2}])
+        json!([{"type": "dream", "count": 2}])
     );
     super::same(&lines(&whole), &records(&other));
     let told = home.ok(["import", "sage", file.to_str().unwrap()]);
     assert!(
-        told.contains("\"vector\", which this Sage does not know"),
+        told.contains("\"dream\", which this Sage does not know"),
         "{told}"
     );
 }

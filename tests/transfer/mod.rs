@@ -9,8 +9,8 @@ use std::path::Path;
 
 use sage::capture::Capture;
 use sage::config::{Config, Flags};
-use sage::engine::{Engine, ForgetRequest};
-use sage::memory::{Filter, Project, Scope};
+use sage::engine::{Engine, ForgetRequest, Injection, Noted, Outcome};
+use sage::memory::{Filter, Project, Scope, Timestamp};
 use sage::recall::{HITS_MAX, RecallRequest};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -41,6 +41,31 @@ impl Sage {
     fn keep(&self, captures: Vec<Capture>) {
         let kept = self.engine.capture_all(captures);
         self.runtime.block_on(kept).unwrap();
+    }
+
+    /// Notes that some memories were found for prompts, with every outcome.
+    fn note_the_ledger(&self) {
+        let all = Filter::default();
+        let listed = self.engine.list(&Scope::All, &all, 30, None);
+        let found = self.runtime.block_on(listed).unwrap().items;
+        let lines = (1..).zip(&found).map(|(rank, memory)| Injection {
+            session: format!("session{}", rank % 3),
+            prompt: format!("prompt{rank}"),
+            memory: memory.id,
+            outcome: Outcome::ALL[rank as usize % Outcome::ALL.len()],
+            rank,
+            // No short decimal says it.
+            score: 1.0 / f64::from(rank) + 1e-17,
+            tokens: 100 * rank,
+            terms: "deploy 索引".to_owned(),
+            at: Timestamp::now(),
+            used: [None, Some(true), Some(false)][rank as usize % 3],
+        });
+        let noted = Noted {
+            injections: lines.collect(),
+            ..Noted::default()
+        };
+        self.runtime.block_on(self.engine.note(noted)).unwrap();
     }
 
     /// Ids and scores, to the last bit, of what a search finds.
@@ -103,6 +128,15 @@ fn fill(home: &Home, seed: u64) {
     let code = preview.unwrap().code;
     let forgotten = sage.runtime.block_on(sage.engine.forget(&request, &code));
     assert!(forgotten.unwrap().memories > 10);
+    sage.note_the_ledger();
+    for (former, project) in [("old-shop", "shop"), ("older-shop", "old-shop")] {
+        let (former, project) = (Project::new(former), Project::new(project));
+        let named = sage.engine.alias_project(&former, &project);
+        assert_eq!(sage.runtime.block_on(named).unwrap(), 0);
+    }
+    let bakery = Project::new("bakery");
+    let switched = sage.engine.switch_project(&bakery, true);
+    sage.runtime.block_on(switched).unwrap();
 }
 
 /// The records of an export, without its first and last line, which differ.
@@ -112,7 +146,7 @@ fn records(home: &Home) -> Vec<String> {
 }
 
 #[track_caller]
-fn lines(export: &str) -> Vec<String> {
+pub fn lines(export: &str) -> Vec<String> {
     let lines: Vec<String> = export.lines().map(str::to_owned).collect();
     let (first, last) = (lines.first().unwrap(), lines.last().unwrap());
     assert!(first.starts_with(r#"{"type":"header","format":"sage-export","version":1,"#));
@@ -121,13 +155,13 @@ fn lines(export: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn import(home: &Home, file: &Path) -> Value {
+pub fn import(home: &Home, file: &Path) -> Value {
     home.json(["import", "sage", "--json", file.to_str().unwrap()])
 }
 
 /// The same in both, line by line.
 #[track_caller]
-fn same(a: &[String], b: &[String]) {
+pub fn same(a: &[String], b: &[String]) {
     for (number, (a, b)) in a.iter().zip(b).enumerate() {
         assert_eq!(a, b, "record {number}");
     }
@@ -153,7 +187,7 @@ fn answer_alike(a: &Home, b: &Home) {
 }
 
 /// Runs a test on every pair of stores: from the first into the second.
-fn on_every_pair(test: &str, body: impl Fn(Home, Home)) {
+pub fn on_every_pair(test: &str, body: impl Fn(Home, Home)) {
     body(Home::new(), Home::new());
     if clusters().is_empty() {
         return skipped(test, "no PostgreSQL is installed; only SQLite was tried");

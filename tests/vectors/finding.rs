@@ -52,7 +52,9 @@ fn what_is_forgotten_or_replaced_is_not_near_any_more(home: Home) {
         .as_str()
         .unwrap()
         .to_owned();
-    home.ok(["forget", "--yes", "--all", &id]);
+    let gone = home.json(["forget", "--yes", "--all", "--json", &id])["forgotten"].clone();
+    let counts = (&gone["memories"], &gone["passages"], &gone["vectors"]);
+    assert_eq!(counts, (&json!(2), &json!(1), &json!(1)));
     assert!(super::found(&server, "physician").is_empty());
     if let Some(database) = home.postgres() {
         let count = OTHERS.len().to_string();

@@ -3,7 +3,9 @@
 mod failures;
 mod finding;
 mod models;
+mod moves;
 mod pgvector;
+mod reranking;
 
 use serde_json::{Value, json};
 

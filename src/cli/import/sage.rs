@@ -33,7 +33,7 @@ pub(super) struct Sage {
     #[argh(positional)]
     file: String,
     /// print the summary as JSON: memories, sessions, directories, forgotten_events,
-    /// unknown_records, interrupted, seconds
+    /// rules, injections, vectors, unknown_records, interrupted, seconds
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store
@@ -125,6 +125,9 @@ fn render(summary: &SageSummary, elapsed: Duration) -> String {
         merged.events,
         "  stay forgotten from now on",
     );
+    some("projects' rules", merged.rules, "");
+    some("ledger lines", merged.injections, "");
+    some("vectors", merged.vectors, "");
     for (name, count) in unknown(summary) {
         let name = output::clean_line(name);
         let why = format!("  records of type \"{name}\", which this Sage does not know");
@@ -156,6 +159,9 @@ fn summary_json(summary: &SageSummary, elapsed: Duration) -> Value {
         "sessions": merged.sessions,
         "directories": merged.directories,
         "forgotten_events": merged.events,
+        "rules": merged.rules,
+        "injections": merged.injections,
+        "vectors": merged.vectors,
         "unknown_records": unknown,
         "interrupted": summary.interrupted,
         "seconds": elapsed.as_secs_f64(),

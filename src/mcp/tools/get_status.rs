@@ -1,7 +1,7 @@
 //! `get_status`: how Sage is, and what it holds.
 
 use super::{Call, Effect, Tool};
-use crate::engine::{Stats, Status, VectorStatus};
+use crate::engine::{RerankStatus, Stats, Status, VectorStatus};
 use crate::error::Result;
 use crate::mcp::arguments::Arguments;
 use crate::mcp::render;
@@ -23,6 +23,10 @@ pub(super) async fn run(call: &Call<'_>, _arguments: &Arguments) -> Result<Strin
     if let Some(vectors) = call.engine.vector_status().await {
         text.push('\n');
         text.push_str(&vectors_line(&vectors));
+    }
+    if let Some(reranking) = call.engine.rerank_status() {
+        text.push('\n');
+        text.push_str(&reranking_line(&reranking));
     }
     if let Some(session) = call.session() {
         text.push_str("\ncurrent session: ");
@@ -76,6 +80,18 @@ fn vectors_line(vectors: &VectorStatus) -> String {
         .map(|problem| format!("PROBLEM: {problem}"))
         .collect();
     [vec![parts.join(", ")], problems].concat().join("\n")
+}
+
+/// How reranking is, in a line, and in another what is wrong with it.
+fn reranking_line(status: &RerankStatus) -> String {
+    let mut line = format!("reranking: {}", status.model);
+    if let Some(health) = &status.health {
+        line.push_str(&format!(", circuit {}", health.circuit.name()));
+    }
+    if let Some(problem) = &status.problem {
+        line.push_str(&format!("\nPROBLEM: {problem}"));
+    }
+    line
 }
 
 fn numbers(stats: &Stats) -> String {

@@ -258,7 +258,8 @@ fn schemas() -> Value {
             "superseded": or_null("string"),
             "memory": {"anyOf": [reference("Memory"), {"type": "null"}]},
         })),
-        "Deleted": object(json!({"memories": whole, "passages": whole, "index_entries": whole})),
+        "Deleted": object(json!({"memories": whole, "passages": whole, "index_entries": whole,
+                                   "vectors": whole})),
         "Session": object(json!({
             "id": text,
             "project": text,

@@ -36,7 +36,7 @@ pub(super) async fn candidates(db: &Db, query: &CandidateQuery) -> Outcome<Candi
         db.begin_reading(),
         db.rows(KNOWN, known),
         db.rows(HOLDINGS, scope),
-        db.one(sessions_sql(&query.scope), scope),
+        db.one(SESSIONS, scope),
     );
     begun?;
     let terms = known_terms(query, &rows?)?;
@@ -208,18 +208,8 @@ const HOLDINGS: &str = "
     WHERE $1::text IS NULL OR project_id = (SELECT id FROM project WHERE key = $1)
     GROUP BY kind";
 
-/// In one project each share is a session of its own, which spares the sorting.
-fn sessions_sql(scope: &Scope) -> &'static str {
-    match scope {
-        Scope::Project(_) => {
-            "SELECT count(*) FROM share
-             WHERE memories > 0 AND project_id = (SELECT id FROM project WHERE key = $1)"
-        }
-        Scope::All => {
-            "SELECT count(DISTINCT session_id) FROM share WHERE memories > 0 AND $1::text IS NULL"
-        }
-    }
-}
+const SESSIONS: &str = "
+    SELECT coalesce(sum(sessions), 0)::bigint FROM project WHERE $1::text IS NULL OR key = $1";
 
 fn corpus(rows: &[Row]) -> Outcome<[Corpus; 3]> {
     let mut corpus = [Corpus::default(); 3];

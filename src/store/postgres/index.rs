@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio_postgres::Row;
 
-use super::chunk;
 use super::db::{Db, Outcome, Values};
+use super::postings::{append, take_out};
 use crate::store::{Forgotten, NewPassage, vector};
 
 /// What a transaction changes in the index.
@@ -97,13 +97,23 @@ impl<'a> Changes<'a> {
             return Ok(total);
         }
         let numbers: Vec<i64> = stored.keys().copied().collect();
-        let rows = db
-            .rows(
+        let numbers: Values<'_> = &[&numbers];
+        // The vectors go with their passages.
+        let (vectors, rows) = tokio::join!(
+            biased;
+            db.one(
+                "SELECT count(*) FROM passage p JOIN embedding e ON e.passage_id = p.id
+                 WHERE p.memory_id = ANY ($1)",
+                numbers,
+            ),
+            db.rows(
                 "DELETE FROM passage WHERE memory_id = ANY ($1)
                  RETURNING memory_id, id, length, terms",
-                &[&numbers],
-            )
-            .await?;
+                numbers,
+            ),
+        );
+        let (vectors, rows): (i64, Vec<Row>) = (vectors?, rows?);
+        total.vectors = vectors.unsigned_abs();
         for row in &rows {
             let memory: i64 = row.try_get(0)?;
             if let Some(standing) = stored.get(&memory) {
@@ -326,159 +336,38 @@ pub(super) fn column(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
-/// Rows of `posting` that are written.
-#[derive(Default)]
-struct Chunks {
-    term: Vec<i64>,
-    first: Vec<i64>,
-    passages: Vec<Vec<u8>>,
-}
-
-impl Chunks {
-    fn push(&mut self, term: i64, first: i64, passages: &[i64]) {
-        self.term.push(term);
-        self.first.push(first);
-        self.passages.push(chunk::encode(first, passages));
-    }
-
-    async fn insert(&self, db: &Db) -> Outcome<u64> {
-        let sql = "INSERT INTO posting (term_id, first_passage, passages)
-                   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])";
-        self.write(db, sql).await
-    }
-
-    async fn update(&self, db: &Db) -> Outcome<u64> {
-        let sql = "UPDATE posting SET passages = new.passages
-                   FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])
-                        AS new (term_id, first_passage, passages)
-                   WHERE posting.term_id = new.term_id
-                     AND posting.first_passage = new.first_passage";
-        self.write(db, sql).await
-    }
-
-    async fn delete(&self, db: &Db) -> Outcome<u64> {
-        let sql = "DELETE FROM posting
-                   USING unnest($1::bigint[], $2::bigint[], $3::bytea[])
-                         AS old (term_id, first_passage, passages)
-                   WHERE posting.term_id = old.term_id
-                     AND posting.first_passage = old.first_passage";
-        self.write(db, sql).await
-    }
-
-    async fn write(&self, db: &Db, sql: &str) -> Outcome<u64> {
-        match self.term.is_empty() {
-            true => Ok(0),
-            false => {
-                db.run(sql, &[&self.term, &self.first, &self.passages])
-                    .await
-            }
-        }
-    }
-}
-
-/// Appends passages, ascending and above all that are there, to the lists of terms.
-async fn append(db: &Db, postings: BTreeMap<i64, Vec<i64>>) -> Outcome<()> {
-    let terms: Vec<i64> = postings.keys().copied().collect();
-    let rows = db
-        .rows(
-            "SELECT asked.id, newest.first_passage, newest.passages
-             FROM unnest($1::bigint[]) AS asked (id)
-             CROSS JOIN LATERAL (
-                 SELECT first_passage, passages FROM posting WHERE term_id = asked.id
-                 ORDER BY first_passage DESC LIMIT 1) newest",
-            &[&terms],
-        )
-        .await?;
-    let mut newest = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let first: i64 = row.try_get(1)?;
-        let passages = chunk::decode(first, row.try_get(2)?);
-        newest.insert(row.try_get::<_, i64>(0)?, (first, passages));
-    }
-    let (mut grown, mut begun) = (Chunks::default(), Chunks::default());
-    for (term, mut passages) in postings {
-        if let Some((first, mut held)) = newest.remove(&term) {
-            let room = chunk::PASSAGES_MAX
-                .saturating_sub(held.len())
-                .min(passages.len());
-            if room > 0 {
-                held.extend(passages.drain(..room));
-                grown.push(term, first, &held);
-            }
-        }
-        for stretch in passages.chunks(chunk::PASSAGES_MAX) {
-            if let Some(first) = stretch.first() {
-                begun.push(term, *first, stretch);
-            }
-        }
-    }
-    let (updated, inserted) = tokio::join!(biased; grown.update(db), begun.insert(db));
-    updated?;
-    inserted?;
-    Ok(())
-}
-
 async fn write_removed(db: &Db, removed: &[Removed]) -> Outcome<()> {
     if removed.is_empty() {
         return Ok(());
     }
-    let mut counts: BTreeMap<i64, i64> = BTreeMap::new();
-    let (mut terms, mut passages) = (Vec::new(), Vec::new());
+    let mut gone: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
     for passage in removed {
         for term in &passage.terms {
-            *counts.entry(*term).or_default() += 1;
-            terms.push(*term);
-            passages.push(passage.passage);
+            gone.entry(*term).or_default().insert(passage.passage);
         }
     }
-    take_out(db, &terms, &passages).await?;
-    let terms: Vec<i64> = counts.keys().copied().collect();
-    let times: Vec<i64> = counts.values().copied().collect();
-    db.run(
-        "UPDATE term SET passages = term.passages - gone.times
-         FROM unnest($1::bigint[], $2::bigint[]) AS gone (id, times) WHERE term.id = gone.id",
-        &[&terms, &times],
-    )
-    .await?;
-    db.run(
-        "DELETE FROM term WHERE id = ANY ($1) AND passages <= 0",
-        &[&terms],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Takes passages out of the lists of terms, pair by pair.
-async fn take_out(db: &Db, terms: &[i64], passages: &[i64]) -> Outcome<()> {
+    take_out(db, &gone).await?;
+    let terms: Vec<i64> = gone.keys().copied().collect();
+    let times: Vec<i64> = gone
+        .values()
+        .map(|passages| passages.len() as i64)
+        .collect();
     let rows = db
         .rows(
-            "SELECT DISTINCT gone.term_id, held.first_passage, held.passages
-             FROM unnest($1::bigint[], $2::bigint[]) AS gone (term_id, passage)
-             CROSS JOIN LATERAL (
-                 SELECT first_passage, passages FROM posting
-                 WHERE posting.term_id = gone.term_id AND first_passage <= gone.passage
-                 ORDER BY first_passage DESC LIMIT 1) held",
-            &[&terms, &passages],
+            "WITH counted AS (
+                 UPDATE term SET passages = term.passages - gone.times
+                 FROM unnest($1::bigint[], $2::bigint[]) AS gone (id, times)
+                 WHERE term.id = gone.id RETURNING term.id, term.passages)
+             SELECT counted.id FROM counted WHERE passages <= 0",
+            &[&terms, &times],
         )
         .await?;
-    let gone: BTreeSet<(i64, i64)> = terms
+    let unused: Vec<i64> = rows
         .iter()
-        .copied()
-        .zip(passages.iter().copied())
-        .collect();
-    let (mut shrunk, mut emptied) = (Chunks::default(), Chunks::default());
-    for row in &rows {
-        let (term, first): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        let mut held = chunk::decode(first, row.try_get(2)?);
-        held.retain(|passage| !gone.contains(&(term, *passage)));
-        match held.is_empty() {
-            true => emptied.push(term, first, &[]),
-            false => shrunk.push(term, first, &held),
-        }
-    }
-    let (updated, deleted) = tokio::join!(biased; shrunk.update(db), emptied.delete(db));
-    updated?;
-    deleted?;
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?;
+    db.run("DELETE FROM term WHERE id = ANY ($1)", &[&unused])
+        .await?;
     Ok(())
 }
 
@@ -503,6 +392,8 @@ async fn write_holdings(db: &Db, holdings: &BTreeMap<(i64, i16), Holding>) -> Ou
     Ok(())
 }
 
+/// The first memory of a session's share of a project, and the last, change how many sessions the
+/// project has.
 async fn write_shares(db: &Db, shares: &BTreeMap<(i64, i64), Share>) -> Outcome<()> {
     let (projects, sessions): (Vec<i64>, Vec<i64>) = shares.keys().copied().unzip();
     let memories: Vec<i64> = shares.values().map(|share| share.memories).collect();
@@ -511,10 +402,17 @@ async fn write_shares(db: &Db, shares: &BTreeMap<(i64, i64), Share>) -> Outcome<
         return Ok(());
     }
     db.run(
-        "UPDATE share SET memories = share.memories + new.memories, terms = share.terms + new.terms
-         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
-              AS new (project_id, session_id, memories, terms)
-         WHERE share.project_id = new.project_id AND share.session_id = new.session_id",
+        "WITH changed AS (
+             UPDATE share
+             SET memories = share.memories + new.memories, terms = share.terms + new.terms
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+                  AS new (project_id, session_id, memories, terms)
+             WHERE share.project_id = new.project_id AND share.session_id = new.session_id
+             RETURNING share.project_id, (share.memories > 0)::int
+                                         - (share.memories > new.memories)::int AS sessions),
+         summed AS (SELECT project_id, sum(sessions) AS sessions FROM changed GROUP BY project_id)
+         UPDATE project SET sessions = project.sessions + summed.sessions
+         FROM summed WHERE project.id = summed.project_id AND summed.sessions <> 0",
         &[&projects, &sessions, &memories, &terms],
     )
     .await?;

@@ -61,14 +61,21 @@ pub(super) fn project_key(scope: &Scope) -> Option<&str> {
     scope.project().map(|project| project.key.as_str())
 }
 
+/// A row of [`SELECT`], if the scope holds it. The database is not asked for the project: before it
+/// has statistics it takes a project for small, and would read all of it to find a few rows.
+fn memory_in(row: &Row, scope: &Scope) -> Outcome<Option<Memory>> {
+    let memory = memory(row)?;
+    let is_in = project_key(scope).is_none_or(|key| key == memory.project.key);
+    Ok(is_in.then_some(memory))
+}
+
 pub(super) async fn by_row(db: &Db, scope: &Scope, numbers: &[i64]) -> Outcome<Vec<(i64, Memory)>> {
-    let sql = format!(
-        "{SELECT} WHERE m.id = ANY ($1) AND m.superseded_by IS NULL
-         AND ($2::text IS NULL OR p.key = $2)"
-    );
+    let sql = format!("{SELECT} WHERE m.id = ANY ($1) AND m.superseded_by IS NULL");
     let mut found: HashMap<i64, Memory> = HashMap::new();
-    for row in db.rows(&sql, &[&numbers, &project_key(scope)]).await? {
-        found.insert(row.try_get(NUMBER)?, memory(&row)?);
+    for row in db.rows(&sql, &[&numbers]).await? {
+        if let Some(memory) = memory_in(&row, scope)? {
+            found.insert(row.try_get(NUMBER)?, memory);
+        }
     }
     let in_order = numbers.iter();
     Ok(in_order
@@ -77,12 +84,13 @@ pub(super) async fn by_row(db: &Db, scope: &Scope, numbers: &[i64]) -> Outcome<V
 }
 
 pub(super) async fn by_name(db: &Db, scope: &Scope, names: &[MemoryId]) -> Outcome<Vec<Memory>> {
-    let sql = format!("{SELECT} WHERE m.name = ANY ($1) AND ($2::text IS NULL OR p.key = $2)");
+    let sql = format!("{SELECT} WHERE m.name = ANY ($1)");
     let columns: Vec<Uuid> = names.iter().map(|name| name_column(*name)).collect();
     let mut found: HashMap<MemoryId, Memory> = HashMap::new();
-    for row in db.rows(&sql, &[&columns, &project_key(scope)]).await? {
-        let memory = memory(&row)?;
-        found.insert(memory.id, memory);
+    for row in db.rows(&sql, &[&columns]).await? {
+        if let Some(memory) = memory_in(&row, scope)? {
+            found.insert(memory.id, memory);
+        }
     }
     let in_order = names.iter();
     Ok(in_order
@@ -102,11 +110,9 @@ pub(super) async fn history(db: &Db, scope: &Scope, name: MemoryId) -> Outcome<V
              SELECT id FROM later
              UNION
              SELECT m.id FROM memory m JOIN chain ON m.superseded_by = chain.id)
-         {SELECT} WHERE m.id IN (SELECT id FROM chain) AND ($2::text IS NULL OR p.key = $2)
-         ORDER BY m.id"
+         {SELECT} WHERE m.id = ANY (ARRAY(SELECT id FROM chain)) ORDER BY m.id"
     );
-    let rows = db
-        .rows(&sql, &[&name_column(name), &project_key(scope)])
-        .await?;
-    rows.iter().map(memory).collect()
+    let rows = db.rows(&sql, &[&name_column(name)]).await?;
+    let read = rows.iter().map(|row| memory_in(row, scope));
+    read.filter_map(Result::transpose).collect()
 }

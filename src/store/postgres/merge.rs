@@ -7,9 +7,12 @@ use super::index::{Standing, column};
 use super::list::kind_column;
 use super::memories::name_column;
 use super::put::{Batch, KNOWN, Known, known};
+use super::reassign::learn_rule;
 use super::sessions::learn_directory;
+use super::traces::put_injection;
+use super::vectors::{known_model, learn_vectors, make_model};
 use crate::memory::{Kind, MemoryId, Project};
-use crate::store::record::{GAP_MAX, Merged, MovedMemory, MovedSession, Record};
+use crate::store::record::{GAP_MAX, Merged, MovedMemory, MovedSession, MovedVector, Record};
 use crate::store::{NewMemory, Put};
 
 /// Takes records in, in order; the caller's transaction makes it all or nothing.
@@ -18,6 +21,7 @@ pub(super) async fn merge(db: &Db, records: &[Record]) -> Outcome<Merged> {
         batch: Batch::new(db),
         merged: Merged::default(),
     };
+    let mut vectors: Vec<&MovedVector> = Vec::new();
     for record in records {
         match record {
             Record::Origin(_) => {}
@@ -28,9 +32,15 @@ pub(super) async fn merge(db: &Db, records: &[Record]) -> Outcome<Merged> {
             Record::Memory(moved) => merge.memory(moved).await?,
             Record::Directory { path, project } => merge.directory(path, project).await?,
             Record::Forgotten { event } => merge.forgotten(event).await?,
+            Record::Rule(rule) => merge.merged.rules += learn_rule(db, rule).await?,
+            Record::Injection(line) => merge.merged.injections += put_injection(db, line).await?,
+            Record::Model { name, dimension } => learn_model(db, name, *dimension).await?,
+            Record::Vector(moved) => vectors.push(moved),
         }
     }
     merge.batch.changes.write(db).await?;
+    // Their passages are there only now.
+    merge.merged.vectors += learn_vectors(db, &vectors).await?;
     Ok(merge.merged)
 }
 
@@ -41,7 +51,12 @@ pub(super) fn projects(records: &[Record]) -> impl Iterator<Item = &Project> {
             Record::Project(project) | Record::Directory { project, .. } => (Some(project), None),
             Record::Memory(moved) => (Some(&moved.memory.project), None),
             Record::Session(session) => (Some(&session.project), Some(&session.shares)),
-            Record::Origin(_) | Record::Forgotten { .. } => (None, None),
+            Record::Rule(rule) => (Some(&rule.project), None),
+            Record::Origin(_)
+            | Record::Forgotten { .. }
+            | Record::Injection(_)
+            | Record::Model { .. }
+            | Record::Vector(_) => (None, None),
         };
         let shares = shares.into_iter().flatten().map(|(project, _)| project);
         one.into_iter().chain(shares)
@@ -59,6 +74,14 @@ pub(super) const CLEAR: &str = "
     DELETE FROM tag; DELETE FROM repeat; DELETE FROM forgotten; DELETE FROM trace; DELETE FROM rule;
     DELETE FROM injection; DELETE FROM memory;
     DELETE FROM share; DELETE FROM session; DELETE FROM directory; DELETE FROM project";
+
+async fn learn_model(db: &Db, name: &str, dimension: usize) -> Outcome<()> {
+    let dimension = i32::try_from(dimension).unwrap_or(i32::MAX);
+    match known_model(db, name, dimension).await? {
+        Some(_) => Ok(()),
+        None => make_model(db, name, dimension).await,
+    }
+}
 
 struct Merge<'a> {
     batch: Batch<'a>,

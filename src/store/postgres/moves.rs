@@ -8,14 +8,19 @@ use crate::error::Result;
 use crate::memory::Scope;
 use crate::store::{Feed, Feeding, Merged, Record, Sink, broken_feed, refuse_to_replace};
 
+/// Chunks of a restore that are taken in at once, some 30 MB with their terms. Until its transaction
+/// ends nothing is cleared away, so each time that a term's count or newest chunk is changed leaves
+/// a row that every later change steps over: few large steps are faster than many small ones.
+const CHUNKS_AT_ONCE: usize = 8;
+
 /// Verbs of [`crate::store::Store`], whose documentation is theirs.
 #[allow(missing_docs, reason = "documented once, in the contract")]
 impl Postgres {
-    pub async fn export(&self, scope: Scope, sink: Sink) -> Result<()> {
+    pub async fn export(&self, scope: Scope, with_vectors: bool, sink: Sink) -> Result<()> {
         let _turn = self.turn().await?;
         // Not tried again: what was handed out cannot be taken back.
         let db = self.connect().await?;
-        let exported = export::export(&db, &scope, &sink).await;
+        let exported = export::export(&db, &scope, with_vectors, &sink).await;
         exported.map_err(|failure| explain::failure(&self.inner.place, failure))
     }
 
@@ -37,20 +42,28 @@ impl Postgres {
         let held = stats::count(&db, &Scope::All).await.map_err(explain)?;
         refuse_to_replace(held.memories, anyway)?;
         db.batch(merge::CLEAR).await.map_err(explain)?;
-        let mut merged = Merged::default();
-        loop {
+        let (mut merged, mut waiting) = (Merged::default(), Vec::new());
+        let (mut chunks, mut is_over) = (0, false);
+        while !is_over {
             match feed.recv().await {
-                Some(Feed::Records(records)) => {
-                    merged.add(&merge::merge(&db, &records).await.map_err(explain)?);
-                }
-                Some(Feed::End) => break,
+                Some(Feed::Records(records)) => waiting.extend(records),
+                Some(Feed::End) => is_over = true,
                 None => return Err(broken_feed()),
             }
+            chunks += 1;
+            if is_over || chunks == CHUNKS_AT_ONCE {
+                merged.add(&merge::merge(&db, &waiting).await.map_err(explain)?);
+                waiting.clear();
+                chunks = 0;
+            }
         }
-        match db.commit().await {
-            Ok(()) => Ok(merged),
-            Err(failure) => Err(explain(unknown_fate(place, failure)?)),
+        if let Err(failure) = db.commit().await {
+            return Err(explain(unknown_fate(place, failure)?));
         }
+        drop(db);
+        // Nothing depends on it: what is not cleared away now autovacuum finds in its own time.
+        let _ = self.reclaim(held.memories + merged.stored).await;
+        Ok(merged)
     }
 
     /// A connection in a transaction that keeps every other writer out. Writers take their locks

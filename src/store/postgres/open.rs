@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/002_expiry.sql"),
     include_str!("schema/003_vectors.sql"),
     include_str!("schema/004_hooks.sql"),
+    include_str!("schema/005_sessions.sql"),
 ];
 
 /// The limits of a session: a statement of Sage's takes milliseconds, a batch of an import up to a

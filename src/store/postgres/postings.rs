@@ -1,6 +1,8 @@
-//! Reading posting lists, newest first, no further than they are needed.
+//! Posting lists: read from the newest end, no further than they are needed, and grown there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio_postgres::Row;
 
 use super::chunk;
 use super::db::{Db, Outcome};
@@ -111,6 +113,172 @@ const CHUNKS: &str = "
         SELECT first_passage, passages FROM posting
         WHERE posting.term_id = asked.term_id AND first_passage < asked.below
         ORDER BY first_passage DESC LIMIT asked.chunks) c";
+
+/// Rows of `posting` that are written.
+#[derive(Default)]
+struct Chunks {
+    term: Vec<i64>,
+    first: Vec<i64>,
+    passages: Vec<Vec<u8>>,
+}
+
+impl Chunks {
+    fn push(&mut self, term: i64, first: i64, passages: &[i64]) {
+        self.term.push(term);
+        self.first.push(first);
+        self.passages.push(chunk::encode(first, passages));
+    }
+
+    async fn insert(&self, db: &Db) -> Outcome<u64> {
+        let sql = "INSERT INTO posting (term_id, first_passage, passages)
+                   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])";
+        self.write(db, sql).await
+    }
+
+    async fn update(&self, db: &Db) -> Outcome<u64> {
+        let sql = "UPDATE posting SET passages = new.passages
+                   FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])
+                        AS new (term_id, first_passage, passages)
+                   WHERE posting.term_id = new.term_id
+                     AND posting.first_passage = new.first_passage";
+        self.write(db, sql).await
+    }
+
+    async fn delete(&self, db: &Db) -> Outcome<u64> {
+        let sql = "DELETE FROM posting
+                   USING unnest($1::bigint[], $2::bigint[], $3::bytea[])
+                         AS old (term_id, first_passage, passages)
+                   WHERE posting.term_id = old.term_id
+                     AND posting.first_passage = old.first_passage";
+        self.write(db, sql).await
+    }
+
+    async fn write(&self, db: &Db, sql: &str) -> Outcome<u64> {
+        match self.term.is_empty() {
+            true => Ok(0),
+            false => {
+                db.run(sql, &[&self.term, &self.first, &self.passages])
+                    .await
+            }
+        }
+    }
+}
+
+/// Appends passages, ascending and above all that are there, to the lists of terms.
+pub(super) async fn append(db: &Db, postings: BTreeMap<i64, Vec<i64>>) -> Outcome<()> {
+    let terms: Vec<i64> = postings.keys().copied().collect();
+    let rows = db
+        .rows(
+            "SELECT asked.id, newest.first_passage, newest.passages
+             FROM unnest($1::bigint[]) AS asked (id)
+             CROSS JOIN LATERAL (
+                 SELECT first_passage, passages FROM posting WHERE term_id = asked.id
+                 ORDER BY first_passage DESC LIMIT 1) newest",
+            &[&terms],
+        )
+        .await?;
+    let mut newest = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let first: i64 = row.try_get(1)?;
+        let passages = chunk::decode(first, row.try_get(2)?);
+        newest.insert(row.try_get::<_, i64>(0)?, (first, passages));
+    }
+    let (mut grown, mut begun) = (Chunks::default(), Chunks::default());
+    for (term, mut passages) in postings {
+        if let Some((first, mut held)) = newest.remove(&term) {
+            let room = chunk::PASSAGES_MAX
+                .saturating_sub(held.len())
+                .min(passages.len());
+            if room > 0 {
+                held.extend(passages.drain(..room));
+                grown.push(term, first, &held);
+            }
+        }
+        for stretch in passages.chunks(chunk::PASSAGES_MAX) {
+            if let Some(first) = stretch.first() {
+                begun.push(term, *first, stretch);
+            }
+        }
+    }
+    let (updated, inserted) = tokio::join!(biased; grown.update(db), begun.insert(db));
+    updated?;
+    inserted?;
+    Ok(())
+}
+
+/// Takes passages out of the lists of terms. What is pruned lies together, so most of it is in the
+/// chunk of the newest passage of each term and in those just before: that is looked up a term, and what
+/// lies elsewhere once more a passage.
+pub(super) async fn take_out(db: &Db, gone: &BTreeMap<i64, BTreeSet<i64>>) -> Outcome<()> {
+    let mut left = gone.clone();
+    let (mut terms, mut newest, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for (term, passages) in gone {
+        terms.push(*term);
+        newest.push(passages.last().copied().unwrap_or_default());
+        // Beside the first chunk there is at most one that is not full of them.
+        let most = passages.len().min(2 + passages.len() / chunk::PASSAGES_MAX);
+        counts.push(most as i64);
+    }
+    let rows = db.rows(CHUNKS_FROM, &[&terms, &newest, &counts]).await?;
+    take_out_of(db, &rows, &mut left).await?;
+    let (mut terms, mut places) = (Vec::new(), Vec::new());
+    for (term, passages) in &left {
+        terms.extend(passages.iter().map(|_| *term));
+        places.extend(passages.iter().copied());
+    }
+    if terms.is_empty() {
+        return Ok(());
+    }
+    let rows = db.rows(CHUNKS_OF, &[&terms, &places]).await?;
+    take_out_of(db, &rows, &mut left).await
+}
+
+/// The newest chunks of terms that begin at a passage or before it, so many of each.
+const CHUNKS_FROM: &str = "
+    SELECT asked.term_id, c.first_passage, c.passages
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS asked (term_id, passage, chunks)
+    CROSS JOIN LATERAL (
+        SELECT first_passage, passages FROM posting
+        WHERE posting.term_id = asked.term_id AND first_passage <= asked.passage
+        ORDER BY first_passage DESC LIMIT asked.chunks) c";
+
+/// The chunks that hold these passages of these terms, each once.
+const CHUNKS_OF: &str = "
+    SELECT held.term_id, held.first_passage, held.passages
+    FROM (SELECT DISTINCT gone.term_id, (
+              SELECT first_passage FROM posting
+              WHERE posting.term_id = gone.term_id AND first_passage <= gone.passage
+              ORDER BY first_passage DESC LIMIT 1) AS first_passage
+          FROM unnest($1::bigint[], $2::bigint[]) AS gone (term_id, passage)) AS place
+    JOIN posting held ON held.term_id = place.term_id
+                     AND held.first_passage = place.first_passage";
+
+/// Writes chunks anew without passages that are to go, and strikes those off.
+async fn take_out_of(
+    db: &Db,
+    rows: &[Row],
+    left: &mut BTreeMap<i64, BTreeSet<i64>>,
+) -> Outcome<()> {
+    let (mut shrunk, mut emptied) = (Chunks::default(), Chunks::default());
+    for row in rows {
+        let (term, first): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let Some(gone) = left.get_mut(&term) else {
+            continue;
+        };
+        let mut held = chunk::decode(first, row.try_get(2)?);
+        let before = held.len();
+        held.retain(|passage| !gone.remove(passage));
+        match held.len() {
+            0 => emptied.push(term, first, &[]),
+            after if after < before => shrunk.push(term, first, &held),
+            _ => {}
+        }
+    }
+    let (updated, deleted) = tokio::join!(biased; shrunk.update(db), emptied.delete(db));
+    updated?;
+    deleted?;
+    Ok(())
+}
 
 #[cfg(test)]
 mod tests {

@@ -45,6 +45,21 @@ pub(super) async fn put_rule(db: &Db, rule: &ProjectRule) -> Outcome<()> {
     Ok(())
 }
 
+/// Takes in what was decided elsewhere, unless something else was decided here: neither about the
+/// project, nor in a way that would make it a name for a name. Returns how many rules that were.
+pub(super) async fn learn_rule(db: &Db, rule: &ProjectRule) -> Outcome<u64> {
+    let alias = rule.alias.as_ref().map(|alias| &alias.key);
+    db.run(
+        "INSERT INTO rule (project, alias, is_off) SELECT $1::text, $2::text, $3::boolean
+         WHERE NOT EXISTS (SELECT 1 FROM rule
+             WHERE project = $1 OR (project = $2 AND alias IS NOT NULL)
+                OR (alias = $1 AND $2 IS NOT NULL))
+         ON CONFLICT DO NOTHING",
+        &[&rule.project.key, &alias, &rule.is_off],
+    )
+    .await
+}
+
 pub(super) async fn reassign(
     db: &Db,
     moved: &[(MemoryId, Vec<NewPassage>)],

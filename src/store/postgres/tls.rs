@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -30,7 +30,7 @@ pub(super) struct Tls {
 impl Tls {
     /// Reads the certificates that are to be trusted.
     pub fn new(target: &Target) -> Result<Self> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(tls::provider());
         let verifier: Arc<dyn ServerCertVerifier> = match target.trust {
             Trust::Anybody => Arc::new(Lenient {
                 authorities: None,

@@ -81,7 +81,8 @@ async fn put_trace(db: &Db, trace: &Trace) -> Answer<()> {
     Ok(())
 }
 
-async fn put_injection(db: &Db, line: &Injection) -> Answer<()> {
+/// Adds a line, unless it is there or its memory is not; returns how many that were.
+pub(super) async fn put_injection(db: &Db, line: &Injection) -> Answer<u64> {
     db.run(
         "INSERT INTO injection
              (session, prompt, memory_id, outcome, rank, score, tokens, terms, at_ms, used)
@@ -101,8 +102,7 @@ async fn put_injection(db: &Db, line: &Injection) -> Answer<()> {
             &line.used,
         ],
     )
-    .await?;
-    Ok(())
+    .await
 }
 
 pub(super) async fn find(db: &Db, query: &TraceQuery) -> Answer<Vec<Trace>> {
@@ -135,7 +135,12 @@ pub(super) async fn find(db: &Db, query: &TraceQuery) -> Answer<Vec<Trace>> {
     rows.iter().map(trace).collect()
 }
 
-fn injection(row: &Row) -> Answer<Injection> {
+/// A line of the ledger, of the tables `i` and `m`.
+pub(super) const INJECTION: &str = "i.session, i.prompt, m.name, i.outcome, i.rank, i.score,
+    i.tokens, i.terms, i.at_ms, i.used";
+
+/// A row that begins with [`INJECTION`].
+pub(super) fn injection(row: &Row) -> Answer<Injection> {
     let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     Ok(Injection {
         session: row.try_get(0)?,
@@ -161,13 +166,13 @@ pub(super) async fn injections(
 ) -> Answer<Vec<Injection>> {
     let rows = db
         .rows(
-            "SELECT i.session, i.prompt, m.name, i.outcome, i.rank, i.score, i.tokens, i.terms,
-                    i.at_ms, i.used
-             FROM injection i JOIN memory m ON m.id = i.memory_id
+            &format!(
+                "SELECT {INJECTION} FROM injection i JOIN memory m ON m.id = i.memory_id
              JOIN project p ON p.id = m.project_id
              WHERE ($1::text IS NULL OR i.session = $1) AND ($2::uuid IS NULL OR m.name = $2)
                AND ($3::text IS NULL OR p.key = $3)
-             ORDER BY i.at_ms DESC, i.rank, i.id LIMIT $4",
+             ORDER BY i.at_ms DESC, i.rank, i.id LIMIT $4"
+            ),
             &[
                 &session,
                 &memory.map(name_column),

@@ -3,10 +3,15 @@
 //! pgvector is used for its index of bit strings, one for each model, and for nothing else: vectors
 //! lie in columns of PostgreSQL's own, so that a store without the extension is the same store.
 
+use uuid::Uuid;
+
 use super::bits::Bits;
 use super::db::{Db, Outcome};
+use super::index::column;
+use super::memories::name_column;
 use crate::error::Error;
 use crate::memory::Timestamp;
+use crate::store::MovedVector;
 use crate::store::columns::time_of;
 use crate::store::quantised;
 use crate::store::vectors::{Claim, Embedded, Made, Model, Work, digest, new_holder};
@@ -292,6 +297,73 @@ pub(super) async fn put_vectors(
          WHERE q.passage_id = ANY ($1) AND q.model_id = $2
            AND e.passage_id = q.passage_id AND e.model_id = q.model_id",
         &[&mine, &model],
+    )
+    .await?;
+    Ok(kept)
+}
+
+/// Takes in vectors that another store had, each for a passage of those very words that has none of
+/// a model that is known; returns how many those were.
+pub(super) async fn learn_vectors(db: &Db, moved: &[&MovedVector]) -> Outcome<u64> {
+    if moved.is_empty() {
+        return Ok(0);
+    }
+    let names: Vec<Uuid> = moved
+        .iter()
+        .map(|moved| name_column(moved.memory))
+        .collect();
+    let starts: Vec<i32> = moved.iter().map(|moved| column(moved.start)).collect();
+    let models: Vec<&str> = moved.iter().map(|moved| moved.model.as_str()).collect();
+    let dimensions: Vec<i32> = moved.iter().map(|moved| column(moved.dimension)).collect();
+    let rows = db
+        .rows(
+            "SELECT asked.place, o.id, p.id,
+                    substring(convert_to(m.content, 'UTF8')
+                              FROM p.start_byte + 1 FOR p.end_byte - p.start_byte)
+             FROM unnest($1::uuid[], $2::int[], $3::text[], $4::int[])
+                  WITH ORDINALITY AS asked (name, start_byte, model, dimension, place)
+             JOIN memory m ON m.name = asked.name
+             JOIN passage p ON p.memory_id = m.id AND p.start_byte = asked.start_byte
+             JOIN model o ON o.name = asked.model AND o.dimension = asked.dimension
+             ORDER BY p.id FOR KEY SHARE OF p",
+            &[&names, &starts, &models, &dimensions],
+        )
+        .await?;
+    let (mut owners, mut passages, mut digests, mut codes, mut levels) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for row in &rows {
+        let place = usize::try_from(row.try_get::<_, i64>(0)? - 1).unwrap_or(usize::MAX);
+        let words = String::from_utf8_lossy(row.try_get(3)?);
+        let Some(moved) = moved
+            .get(place)
+            .filter(|moved| digest(&words) == moved.digest)
+        else {
+            continue;
+        };
+        owners.push(row.try_get::<_, i64>(1)?);
+        passages.push(row.try_get::<_, i64>(2)?);
+        digests.push(moved.digest.as_slice());
+        codes.push(Bits {
+            count: moved.dimension,
+            bytes: moved.code.clone(),
+        });
+        levels.push(moved.levels.as_slice());
+    }
+    let kept = db
+        .run(
+            "INSERT INTO embedding (passage_id, model_id, project_id, digest, code, levels)
+             SELECT p.id, new.model_id, p.project_id, new.digest, new.code, new.levels
+             FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::varbit[], $5::bytea[])
+                  AS new (model_id, passage_id, digest, code, levels)
+             JOIN passage p ON p.id = new.passage_id
+             ON CONFLICT DO NOTHING",
+            &[&owners, &passages, &digests, &codes, &levels],
+        )
+        .await?;
+    db.run(
+        "DELETE FROM pending q USING embedding e
+         WHERE q.passage_id = ANY ($1) AND e.passage_id = q.passage_id AND e.model_id = q.model_id",
+        &[&passages],
     )
     .await?;
     Ok(kept)

@@ -233,8 +233,7 @@ fn corpus(db: &Connection, project: Option<i64>) -> rusqlite::Result<([Corpus; 3
     }
     let sessions: i64 = db
         .prepare_cached(
-            "SELECT count(DISTINCT session_id) FROM share
-             WHERE memories > 0 AND (?1 IS NULL OR project_id = ?1)",
+            "SELECT coalesce(sum(sessions), 0) FROM project WHERE ?1 IS NULL OR id = ?1",
         )?
         .query_row([project], |row| row.get(0))?;
     Ok((corpus, sessions.unsigned_abs()))

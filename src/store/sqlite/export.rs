@@ -3,21 +3,28 @@
 use rusqlite::{Connection, params};
 
 use super::memories::{SELECT, memory};
-use super::stats;
-use crate::memory::{Project, Scope};
+use super::{stats, traces};
+use crate::memory::{MemoryId, Project, Scope};
 use crate::store::columns::time_of;
 use crate::store::record::{
-    Chunk, MovedMemory, MovedSession, Origin, PROJECT_EVENT, Record, Sink, newest_first,
-    project_events,
+    Chunk, MovedMemory, MovedSession, MovedVector, Origin, PROJECT_EVENT, Record, Sink,
+    newest_first, project_events,
 };
+use crate::store::trace::ProjectRule;
 
 /// Whether somebody still takes what comes.
 type Taken = rusqlite::Result<bool>;
 
-pub(super) fn export(db: &Connection, scope: &Scope, sink: &Sink) -> rusqlite::Result<()> {
+pub(super) fn export(
+    db: &Connection,
+    scope: &Scope,
+    with_vectors: bool,
+    sink: &Sink,
+) -> rusqlite::Result<()> {
     let mut export = Export {
         db,
         project: scope.project(),
+        with_vectors,
         sink,
         chunk: Chunk::default(),
     };
@@ -32,6 +39,7 @@ pub(super) fn export(db: &Connection, scope: &Scope, sink: &Sink) -> rusqlite::R
 struct Export<'a> {
     db: &'a Connection,
     project: Option<&'a Project>,
+    with_vectors: bool,
     sink: &'a Sink,
     chunk: Chunk,
 }
@@ -49,11 +57,16 @@ impl Export<'_> {
             memories: stats::count(self.db, &scope)?.memories,
         };
         Ok(self.give(Record::Origin(origin))
+            // Known before there are passages, none of them waits for a vector that comes later.
+            && (!self.with_vectors || self.models()?)
             && self.projects()?
             && self.sessions()?
             && self.memories()?
             && self.directories()?
-            && self.forgotten()?)
+            && self.forgotten()?
+            && self.rules()?
+            && self.injections()?
+            && (!self.with_vectors || self.vectors()?))
     }
 
     fn give(&mut self, record: Record) -> bool {
@@ -206,6 +219,90 @@ impl Export<'_> {
         let mut rows = select.query(params![own, PROJECT_EVENT])?;
         while let Some(row) = rows.next()? {
             if !self.give(Record::Forgotten { event: row.get(0)? }) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One project's export names no other, so it has no rule that makes it another one.
+    fn rules(&mut self) -> Taken {
+        let mut select = self.db.prepare(
+            "SELECT project, alias, is_off FROM rule
+             WHERE ?1 IS NULL OR alias = ?1 OR (project = ?1 AND alias IS NULL)
+             ORDER BY project",
+        )?;
+        let mut rows = select.query([self.key()])?;
+        while let Some(row) = rows.next()? {
+            let record = Record::Rule(ProjectRule {
+                project: Project::new(row.get::<_, String>(0)?),
+                alias: row.get::<_, Option<String>>(1)?.map(Project::new),
+                is_off: row.get(2)?,
+            });
+            if !self.give(record) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn injections(&mut self) -> Taken {
+        let mut select = self.db.prepare(&format!(
+            "SELECT {} FROM injection i JOIN memory m ON m.id = i.memory_id
+             WHERE ?1 IS NULL OR m.project_id = (SELECT id FROM project WHERE key = ?1)
+             ORDER BY i.id",
+            traces::INJECTION
+        ))?;
+        let mut rows = select.query([self.key()])?;
+        while let Some(row) = rows.next()? {
+            let line = Box::new(traces::injection(row)?);
+            if !self.give(Record::Injection(line)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn models(&mut self) -> Taken {
+        let mut select = self.db.prepare(
+            "SELECT name, dimension FROM model
+             WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM code WHERE model_id = model.id
+                 AND project_id = (SELECT id FROM project WHERE key = ?1))
+             ORDER BY id",
+        )?;
+        let mut rows = select.query([self.key()])?;
+        while let Some(row) = rows.next()? {
+            let record = Record::Model {
+                name: row.get(0)?,
+                dimension: row.get::<_, u32>(1)? as usize,
+            };
+            if !self.give(record) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn vectors(&mut self) -> Taken {
+        let mut select = self.db.prepare(
+            "SELECT m.name, p.start, o.name, o.dimension, c.digest, c.bits, v.levels
+             FROM code c JOIN vector v ON v.code_id = c.id JOIN model o ON o.id = c.model_id
+             JOIN passage p ON p.id = c.passage_id JOIN memory m ON m.id = p.memory_id
+             WHERE ?1 IS NULL OR c.project_id = (SELECT id FROM project WHERE key = ?1)
+             ORDER BY c.model_id, c.passage_id",
+        )?;
+        let mut rows = select.query([self.key()])?;
+        while let Some(row) = rows.next()? {
+            let record = Record::Vector(Box::new(MovedVector {
+                memory: MemoryId::from_bytes(row.get(0)?),
+                start: row.get::<_, u32>(1)? as usize,
+                model: row.get(2)?,
+                dimension: row.get::<_, u32>(3)? as usize,
+                digest: row.get(4)?,
+                code: row.get(5)?,
+                levels: row.get(6)?,
+            }));
+            if !self.give(record) {
                 return Ok(false);
             }
         }

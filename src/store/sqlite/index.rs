@@ -118,6 +118,10 @@ impl Changes {
         for passage in &passages {
             tx.prepare_cached("DELETE FROM posting WHERE rowid = ?1")?
                 .execute([passage])?;
+            removed.vectors += tx
+                .prepare_cached("SELECT count(*) FROM code WHERE passage_id = ?1")?
+                .query_row([passage], |row| row.get::<_, i64>(0))?
+                .unsigned_abs();
         }
         tx.prepare_cached("DELETE FROM passage WHERE memory_id = ?1")?
             .execute([standing.memory])?;
@@ -186,18 +190,29 @@ impl Changes {
     }
 }
 
+/// Counts a memory that came to a session's share of a project (1), or went (-1). The first and the
+/// last one change how many sessions the project has.
 fn change_share(
     tx: &Transaction<'_>,
     standing: &Standing,
     memories: i64,
     terms: i64,
 ) -> rusqlite::Result<()> {
-    if let Some(session) = standing.session {
-        tx.prepare_cached(
+    let Some(session) = standing.session else {
+        return Ok(());
+    };
+    let held: Option<i64> = tx
+        .prepare_cached(
             "UPDATE share SET memories = memories + ?3, terms = terms + ?4
-             WHERE project_id = ?1 AND session_id = ?2",
+             WHERE project_id = ?1 AND session_id = ?2 RETURNING memories",
         )?
-        .execute(params![standing.project, session, memories, terms])?;
+        .query_row(params![standing.project, session, memories, terms], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if held == Some(memories.max(0)) {
+        tx.prepare_cached("UPDATE project SET sessions = sessions + ?2 WHERE id = ?1")?
+            .execute(params![standing.project, memories])?;
     }
     Ok(())
 }

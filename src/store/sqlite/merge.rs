@@ -8,7 +8,10 @@ use super::put::{
     KNOWN, Known, by_event, holder_of_key, insert_row, is_forgotten, is_in, keep_the_fuller, known,
     remember_event, same_content,
 };
+use super::reassign::learn_rule;
 use super::sessions::{learn_directory, make, make_project};
+use super::traces::put_injection;
+use super::vectors::{learn_vector, put_model};
 use crate::memory::{Kind, MemoryId, Project};
 use crate::store::columns::kind_number;
 use crate::store::record::{GAP_MAX, Merged, MovedMemory, MovedSession, Record};
@@ -31,6 +34,10 @@ pub(super) fn merge(tx: &Transaction<'_>, records: &[Record]) -> Result<Merged, 
             Record::Memory(moved) => merge.memory(moved)?,
             Record::Directory { path, project } => merge.directory(path, project)?,
             Record::Forgotten { event } => merge.forgotten(event)?,
+            Record::Rule(rule) => merge.merged.rules += learn_rule(tx, rule)? as u64,
+            Record::Injection(line) => merge.merged.injections += put_injection(tx, line)? as u64,
+            Record::Model { name, dimension } => drop(put_model(tx, name, *dimension)?),
+            Record::Vector(moved) => merge.merged.vectors += u64::from(learn_vector(tx, moved)?),
         }
     }
     merge.changes.write(tx)?;

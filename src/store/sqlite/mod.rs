@@ -453,8 +453,9 @@ impl Sqlite {
             .await
     }
 
-    pub async fn export(&self, scope: Scope, sink: Sink) -> Result<()> {
-        self.read(move |db| export::export(db, &scope, &sink)).await
+    pub async fn export(&self, scope: Scope, with_vectors: bool, sink: Sink) -> Result<()> {
+        self.read(move |db| export::export(db, &scope, with_vectors, &sink))
+            .await
     }
 
     pub async fn merge(&self, records: Vec<Record>) -> Result<Merged> {

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/002_expiry.sql"),
     include_str!("schema/003_vectors.sql"),
     include_str!("schema/004_hooks.sql"),
+    include_str!("schema/005_sessions.sql"),
 ];
 
 /// How long a caller waits for the writers of other processes. A transaction holds the lock for

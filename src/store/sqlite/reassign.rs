@@ -36,6 +36,22 @@ pub(super) fn put_rule(tx: &Transaction<'_>, rule: &ProjectRule) -> rusqlite::Re
     Ok(())
 }
 
+/// Takes in what was decided elsewhere, unless something else was decided here: neither about the
+/// project, nor in a way that would make it a name for a name. Returns how many rules that were.
+pub(super) fn learn_rule(tx: &Transaction<'_>, rule: &ProjectRule) -> rusqlite::Result<usize> {
+    tx.prepare_cached(
+        "INSERT INTO rule (project, alias, is_off) SELECT ?1, ?2, ?3
+         WHERE NOT EXISTS (SELECT 1 FROM rule
+             WHERE project = ?1 OR (project = ?2 AND alias IS NOT NULL)
+                OR (alias = ?1 AND ?2 IS NOT NULL))",
+    )?
+    .execute(params![
+        rule.project.key,
+        rule.alias.as_ref().map(|alias| &alias.key),
+        rule.is_off
+    ])
+}
+
 pub(super) fn reassign(
     tx: &Transaction<'_>,
     moved: &[(MemoryId, Vec<NewPassage>)],

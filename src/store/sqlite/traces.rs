@@ -68,7 +68,8 @@ fn put_trace(tx: &Transaction<'_>, trace: &Trace) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn put_injection(tx: &Transaction<'_>, line: &Injection) -> rusqlite::Result<()> {
+/// Adds a line, unless it is there or its memory is not; returns how many that were.
+pub(super) fn put_injection(tx: &Transaction<'_>, line: &Injection) -> rusqlite::Result<usize> {
     tx.prepare_cached(
         "INSERT OR IGNORE INTO injection
              (session, prompt, memory_id, outcome, rank, score, tokens, terms, at_ms, used)
@@ -85,8 +86,7 @@ fn put_injection(tx: &Transaction<'_>, line: &Injection) -> rusqlite::Result<()>
         line.terms,
         line.at.as_millisecond(),
         line.used,
-    ])?;
-    Ok(())
+    ])
 }
 
 pub(super) fn find(db: &Connection, query: &TraceQuery) -> rusqlite::Result<Vec<Trace>> {
@@ -118,7 +118,12 @@ pub(super) fn find(db: &Connection, query: &TraceQuery) -> rusqlite::Result<Vec<
     .collect()
 }
 
-fn injection(row: &Row<'_>) -> rusqlite::Result<Injection> {
+/// A line of the ledger, of the tables `i` and `m`.
+pub(super) const INJECTION: &str = "i.session, i.prompt, m.name, i.outcome, i.rank, i.score,
+    i.tokens, i.terms, i.at_ms, i.used";
+
+/// A row of [`INJECTION`].
+pub(super) fn injection(row: &Row<'_>) -> rusqlite::Result<Injection> {
     Ok(Injection {
         session: row.get(0)?,
         prompt: row.get(1)?,
@@ -147,9 +152,7 @@ pub(super) fn injections(
         None => "i.memory_id = (SELECT id FROM memory WHERE name = ?2)",
     };
     db.prepare_cached(&format!(
-        "SELECT i.session, i.prompt, m.name, i.outcome, i.rank, i.score, i.tokens, i.terms,
-                i.at_ms, i.used
-         FROM injection i JOIN memory m ON m.id = i.memory_id
+        "SELECT {INJECTION} FROM injection i JOIN memory m ON m.id = i.memory_id
          JOIN project p ON p.id = m.project_id
          WHERE {which} AND (?2 IS NULL OR m.name = ?2) AND (?3 IS NULL OR p.key = ?3)
            AND (?1 IS NULL OR i.session = ?1)

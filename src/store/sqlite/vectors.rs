@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Failure;
 use crate::memory::Timestamp;
+use crate::store::MovedVector;
 use crate::store::columns::time_of;
 use crate::store::quantised;
 use crate::store::vectors::{Claim, Embedded, Made, Model, Work, digest, new_holder};
@@ -119,11 +120,7 @@ pub(super) fn put_vectors(
                 "SELECT 1 FROM pending WHERE model_id = ?1 AND passage_id = ?2 AND holder = ?3",
             )?
             .exists(params![model, embedded.passage, holder])?;
-        if is_mine && put_vector(tx, model, embedded)? {
-            tx.prepare_cached("DELETE FROM pending WHERE model_id = ?1 AND passage_id = ?2")?
-                .execute(params![model, embedded.passage])?;
-            count += 1;
-        }
+        count += u64::from(is_mine && put_vector(tx, model, embedded)?);
     }
     Ok(count)
 }
@@ -148,15 +145,60 @@ fn put_vector(tx: &Transaction<'_>, model: i64, embedded: &Embedded) -> rusqlite
             }
         }
     };
+    insert(tx, model, embedded.passage, embedded.digest, &bits, &levels)?;
+    Ok(true)
+}
+
+fn insert(
+    tx: &Transaction<'_>,
+    model: i64,
+    passage: i64,
+    digest: [u8; 16],
+    bits: &[u8],
+    levels: &[u8],
+) -> rusqlite::Result<()> {
     let code = tx
         .prepare_cached(
             "INSERT INTO code (model_id, passage_id, project_id, digest, bits)
              SELECT ?1, id, project_id, ?3, ?4 FROM passage WHERE id = ?2",
         )?
-        .insert(params![model, embedded.passage, embedded.digest, bits])?;
+        .insert(params![model, passage, digest, bits])?;
     tx.prepare_cached("INSERT INTO vector (code_id, levels) VALUES (?1, ?2)")?
         .execute(params![code, levels])?;
-    Ok(true)
+    tx.prepare_cached("DELETE FROM pending WHERE model_id = ?1 AND passage_id = ?2")?
+        .execute(params![model, passage])?;
+    Ok(())
+}
+
+/// Takes in a vector that another store had. Whether there was a passage for it: one of those very
+/// words, without a vector of a model that is known.
+pub(super) fn learn_vector(tx: &Transaction<'_>, moved: &MovedVector) -> rusqlite::Result<bool> {
+    let found = tx
+        .prepare_cached(
+            "SELECT o.id, p.id, substr(CAST(m.content AS BLOB), p.start + 1, p.end - p.start)
+             FROM memory m JOIN passage p ON p.memory_id = m.id JOIN model o
+             WHERE m.name = ?1 AND p.start = ?2 AND o.name = ?3 AND o.dimension = ?4
+               AND NOT EXISTS (SELECT 1 FROM code WHERE passage_id = p.id AND model_id = o.id)",
+        )?
+        .query_row(
+            params![
+                moved.memory.as_bytes(),
+                moved.start as i64,
+                moved.model,
+                moved.dimension as i64
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?)),
+        )
+        .optional()?;
+    match found {
+        Some((model, passage, words))
+            if digest(&String::from_utf8_lossy(&words)) == moved.digest =>
+        {
+            insert(tx, model, passage, moved.digest, &moved.code, &moved.levels)?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
 
 pub(super) fn give_back(

@@ -1,0 +1,96 @@
+//! What models add to a recall.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tokio::sync::SemaphorePermit;
+
+use super::Engine;
+use crate::error::Result;
+use crate::models::{Reranker, ServiceHealth};
+use crate::recall::{Aids, Rerank};
+use crate::store::Store;
+
+/// A reranker that is left less than this is not asked: none answers so fast.
+const RERANK_PATIENCE_MIN: Duration = Duration::from_millis(20);
+
+/// The reranker of the settings, once somebody asked for it.
+#[derive(Default)]
+pub(super) struct Reranking {
+    model: OnceLock<Result<Option<Reranker>>>,
+}
+
+/// How reranking is.
+#[derive(Debug, Clone)]
+pub struct RerankStatus {
+    /// The model of the settings.
+    pub model: String,
+    /// How its service is.
+    pub health: Option<ServiceHealth>,
+    /// Why it does not work at the moment, if it does not.
+    pub problem: Option<String>,
+}
+
+impl Engine {
+    /// The models' part of a recall and a turn to compute it. Second is what is missing, and why,
+    /// when it should not be. `patience` is for all models together; whoever waits for one takes
+    /// nobody's turn.
+    pub(super) async fn aids(
+        &self,
+        store: &Store,
+        query: &str,
+        patience: Duration,
+    ) -> Result<(Aids<SemaphorePermit<'_>>, Option<String>)> {
+        let until = Instant::now() + patience;
+        let (semantic, mut degraded) = self.semantic(store, query, patience).await;
+        let turn = self.turns.take().await?;
+        let rerank = match self.reranker() {
+            Ok(None) => None,
+            Ok(Some(model)) => {
+                let left = until.saturating_duration_since(Instant::now());
+                match left > RERANK_PATIENCE_MIN {
+                    true => Some(Rerank { model, until }),
+                    false => {
+                        let late = "no time was left for the reranking service";
+                        degraded.get_or_insert(late.to_owned());
+                        None
+                    }
+                }
+            }
+            Err(error) => {
+                degraded.get_or_insert(error.to_string());
+                None
+            }
+        };
+        let aids = Aids {
+            semantic,
+            rerank,
+            turn,
+        };
+        Ok((aids, degraded))
+    }
+
+    fn reranker(&self) -> Result<Option<Reranker>> {
+        let loaded = &self.reranking.model;
+        loaded
+            .get_or_init(|| Reranker::load(&self.config.models))
+            .clone()
+    }
+
+    /// How reranking is; nothing where no model is configured.
+    pub fn rerank_status(&self) -> Option<RerankStatus> {
+        self.config.models.rerank.url.as_ref()?;
+        let loaded = self.reranker();
+        let health = loaded.as_ref().ok().and_then(Option::as_ref);
+        let health = health.map(Reranker::health);
+        let problem = match &loaded {
+            Err(error) => Some(error.to_string()),
+            Ok(_) => health.as_ref().and_then(|health| health.problem.clone()),
+        };
+        Some(RerankStatus {
+            model: self.config.models.rerank.model.clone(),
+            health,
+            problem,
+        })
+    }
+}
