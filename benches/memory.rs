@@ -12,6 +12,7 @@
     reason = "a program for developers"
 )]
 
+#[path = "../src/cli/bench/words.rs"]
 mod words;
 
 use std::hint::black_box;

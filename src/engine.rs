@@ -4,6 +4,7 @@ mod aids;
 mod builtin;
 mod capture;
 mod forget;
+mod measured;
 mod meters;
 mod moves;
 mod place;
@@ -25,7 +26,7 @@ use crate::capture::{TAGS_MAX, normal_tags};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
-use crate::recall::{self, Context, ContextRequest, Recall, RecallRequest};
+use crate::recall::{self, Context, ContextRequest, LeftOut, Means, Recall, RecallRequest};
 use crate::store::Store;
 use crate::text::{Analyser, one_line};
 
@@ -59,6 +60,7 @@ pub struct Engine {
     store: Arc<Mutex<Option<Store>>>,
     meters: Meters,
     turns: Turns,
+    left_out: LeftOut,
     upkeep: Arc<Upkeep>,
     vectors: Vectors,
     reranking: Reranking,
@@ -100,6 +102,7 @@ impl Engine {
             store: Arc::default(),
             meters: Meters::default(),
             turns: Turns::new(),
+            left_out: LeftOut::default(),
             upkeep: Arc::default(),
             vectors: Vectors::default(),
             reranking: Reranking::default(),
@@ -232,10 +235,9 @@ impl Engine {
             filter,
             ..request.clone()
         };
-        let (analyser, now) = (&self.analyser, Timestamp::now());
         let found = self.with_store(async |store: Store| {
             let (aids, degraded) = self.aids(&store, &request.query, SEARCH_PATIENCE).await?;
-            let mut found = recall::recall(&store, analyser, &request, aids, now).await?;
+            let mut found = recall::recall(self.means(&store), &request, aids).await?;
             found.degraded = found.degraded.or(degraded);
             Ok(found)
         });
@@ -253,10 +255,9 @@ impl Engine {
             filter,
             ..request.clone()
         };
-        let (analyser, now) = (&self.analyser, Timestamp::now());
         let packed = self.with_store(async |store: Store| {
             let (aids, degraded) = self.aids(&store, &request.query, CONTEXT_PATIENCE).await?;
-            let mut packed = recall::context(&store, analyser, &request, aids, now).await?;
+            let mut packed = recall::context(self.means(&store), &request, aids).await?;
             packed.degraded = packed.degraded.or(degraded);
             Ok(packed)
         });
@@ -265,6 +266,15 @@ impl Engine {
             .degraded
             .add(u64::from(packed.degraded.is_some()));
         Ok(packed)
+    }
+
+    fn means<'a>(&'a self, store: &'a Store) -> Means<'a> {
+        Means {
+            store,
+            analyser: &self.analyser,
+            now: Timestamp::now(),
+            left_out: self.left_out,
+        }
     }
 
     /// How many recalls and contexts are being computed, and how many wait for their turn.

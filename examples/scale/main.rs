@@ -10,7 +10,7 @@
 mod load;
 mod measure;
 mod server;
-#[path = "../../benches/words/mod.rs"]
+#[path = "../../src/cli/bench/words.rs"]
 mod words;
 
 use std::path::PathBuf;

@@ -17,7 +17,7 @@ mod person;
 mod report;
 mod stage;
 mod watch;
-#[path = "../../benches/words/mod.rs"]
+#[path = "../../src/cli/bench/words.rs"]
 mod words;
 mod work;
 

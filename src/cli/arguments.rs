@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use argh::{FromArgs, SubCommands};
 
 use super::{
-    backup, config, context, doctor, export, forget, hook, import, install, list, mcp, project,
-    prune, reindex, remember, restore, search, serve, sessions, show, stats, version, why,
+    backup, bench, config, context, doctor, export, forget, hook, import, install, list, mcp,
+    project, prune, reindex, remember, restore, search, serve, sessions, show, stats, version, why,
 };
 use crate::config::Flags;
 use crate::error::{Error, Result};
@@ -64,6 +64,7 @@ pub(super) enum Command {
     Serve(serve::Serve),
     Mcp(mcp::Mcp),
     Reindex(reindex::Reindex),
+    Bench(bench::Bench),
     Hook(hook::Hook),
     Config(config::ShowConfig),
     Version(version::Version),
@@ -95,7 +96,7 @@ impl Command {
             Self::Install(args) => (&args.data_dir, None),
             Self::Doctor(args) => (&args.data_dir, None),
             Self::Config(args) => return args.flags(),
-            Self::Uninstall(_) | Self::Version(_) => (&None, None),
+            Self::Bench(_) | Self::Uninstall(_) | Self::Version(_) => (&None, None),
         };
         let listen = match self {
             Self::Serve(args) => args.listen.clone(),
@@ -139,7 +140,8 @@ pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
 }
 
 /// Turns `--name=value` into two words, and `help COMMAND` into `COMMAND --help`. A dash alone is
-/// an option to argh, so it ends the options: what follows is text.
+/// an option to argh, so it ends the options: what follows is text. But where `bench --json` is to
+/// write to stdout.
 fn normalise(arguments: &[OsString]) -> Result<Vec<String>> {
     let mut words = Vec::with_capacity(arguments.len());
     let mut options_ended = false;
@@ -147,7 +149,9 @@ fn normalise(arguments: &[OsString]) -> Result<Vec<String>> {
         let word = argument
             .to_str()
             .ok_or_else(|| Error::invalid(argument.to_string_lossy(), "expected UTF-8 text"))?;
-        if word == "-" && !options_ended {
+        let is_bench = words.first().is_some_and(|first| first == "bench");
+        let is_value = is_bench && words.last().is_some_and(|last| last == "--json");
+        if word == "-" && !options_ended && !is_value {
             words.push("--".to_owned());
             options_ended = true;
         }

@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand, and what they share.
 //!
-//! Exit codes: 0 for success (a reader that closed the pipe included), 1 for a failure, 2 for a
+//! Exit codes: 0 for success (a reader that closed the pipe included), 1 for a failure or a comparison that came
+//! out worse, 2 for a
 //! call that was wrong, 130 for an import, export or prune that was interrupted, as shells report
 //! SIGINT.
 
 mod arguments;
 mod backup;
+mod bench;
 mod config;
 mod confirm;
 mod context;
@@ -53,7 +55,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let is_hook = arguments.first().is_some_and(|word| word == "hook");
     match arguments::parse(&arguments).and_then(execute) {
         Ok(Outcome::Done) => 0,
-        Ok(Outcome::Unwell) => 1,
+        Ok(Outcome::Worse) => 1,
         Ok(Outcome::Interrupted) => 130,
         Err(error) => {
             output::complain(&error, arguments::asks_for_json(&arguments));
@@ -71,8 +73,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
 enum Outcome {
     /// Everything asked for was done.
     Done,
-    /// It was asked whether something is well, and it is not.
-    Unwell,
+    /// It was done, and what it found out is bad news.
+    Worse,
     /// Somebody pressed Ctrl-C, and the command stopped in good order.
     Interrupted,
 }
@@ -115,6 +117,7 @@ async fn perform(command: Command, setup: &Setup) -> Result<Outcome> {
     match command {
         Command::Serve(_) => serve::run(setup).await,
         Command::Mcp(_) => mcp::run(setup).await,
+        Command::Bench(args) => bench::run(&args, setup).await,
         Command::Reindex(args) => reindex::run(&args, setup).await,
         Command::Install(args) => install::install(&args, setup),
         Command::Uninstall(args) => install::uninstall(&args),

@@ -53,7 +53,8 @@ pub(super) struct Search {
     /// in all projects
     #[argh(switch)]
     all: bool,
-    /// print JSON: scope, hits (score, extract, and the memory), more, silence, degraded
+    /// print JSON: scope, hits (score, extract, and the memory), more, silence,
+    /// degraded, corrected (word typed, word taken)
     #[argh(switch)]
     json: bool,
     /// the folder that holds the store
@@ -95,6 +96,7 @@ pub(super) async fn run(args: &Search, setup: &Setup) -> Result<Outcome> {
         .collect();
     output::print(&text)?;
     tell_degraded(recall.degraded.as_deref());
+    recall.corrections().for_each(|line| output::note(&line));
     if let Some(silence) = recall.silence {
         output::note(silence.reason());
         output::note(&advice(silence, &reach, &request.filter, setup).await?);
@@ -165,6 +167,8 @@ struct SearchJson<'a> {
     silence: Option<&'static str>,
     /// Why vectors had no part in it, where they should have; else null.
     degraded: Option<&'a str>,
+    /// Words that nothing stored has, each with the one that it was taken for.
+    corrected: &'a [(String, String)],
 }
 
 #[derive(Serialize)]
@@ -195,6 +199,7 @@ impl<'a> SearchJson<'a> {
             more: recall.more,
             silence: recall.silence.map(Silence::reason),
             degraded: recall.degraded.as_deref(),
+            corrected: &recall.corrected,
         }
     }
 }

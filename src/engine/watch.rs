@@ -147,12 +147,12 @@ impl Engine {
             units_max: UNITS_MAX,
             by_use: self.config.hooks.by_use,
         };
-        let (analyser, now) = (&self.analyser, Timestamp::now());
+        let now = Timestamp::now();
         // What the model leaves of a hook's time is for the recall.
         let patience = self.config.hooks.deadline / 2;
         let found = self.with_store(async |store: Store| {
             let (aids, degraded) = self.aids(&store, &request.prompt, patience).await?;
-            let mut found = recall::inject(&store, analyser, request, aids, now).await?;
+            let mut found = recall::inject(self.means(&store), request, aids).await?;
             found.context.degraded = found.context.degraded.or(degraded);
             Ok(found)
         });

@@ -6,13 +6,10 @@ use std::sync::Arc;
 
 use super::context::{Room, entry, pack};
 use super::rerank::rerank;
-use super::{
-    Aids, CONTEXT_HITS_MAX, Context, Hit, Silence, candidate_query, different_terms, find,
-};
+use super::{Aids, Asked, CONTEXT_HITS_MAX, Context, Hit, Means, Silence, find};
 use crate::blocking::blocking;
 use crate::error::Result;
 use crate::memory::{Filter, Memory, MemoryId, Project, Scope, Timestamp};
-use crate::store::Store;
 use crate::store::trace::{Outcome, Usage};
 use crate::text::{Analyser, estimate_tokens, split_passages};
 
@@ -84,23 +81,21 @@ pub struct Injected {
 
 /// Finds what fits a prompt and is not held already.
 pub async fn inject(
-    store: &Store,
-    analyser: &Arc<Analyser>,
+    means: Means<'_>,
     request: InjectRequest,
     aids: Aids<impl Sized>,
-    now: Timestamp,
 ) -> Result<Injected> {
+    let (store, analyser) = (means.store, Arc::clone(means.analyser));
     let scope = Scope::Project(request.project.clone());
-    let filter = Filter::default();
-    let query = candidate_query(&request.prompt, scope.clone(), filter, analyser, now).await?;
-    let mut found = find(store, query, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
+    let asked = Asked::new(&request.prompt, scope.clone(), Filter::default(), &means).await?;
+    let (mut found, _) = find(means, asked, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
     drop(aids.turn);
     rerank(&mut found, &request.prompt, aids.rerank).await;
     if request.by_use && !found.hits.is_empty() {
         let ids = found.hits.iter().map(|hit| hit.memory.id).collect();
         order_by_use(&mut found.hits, &store.usage(ids).await?);
     }
-    let (analyser, silence) = (Arc::clone(analyser), found.silence);
+    let silence = found.silence;
     let degraded = found.degraded;
     let choosing = move || Ok(choose(found.hits, silence, &request, &scope, &analyser));
     let mut chosen = blocking(choosing).await?;
@@ -147,7 +142,8 @@ fn choose(
     let free = free.map(|(hit, _)| hit.clone()).collect();
     let context = pack(free, scope, room, silence);
     let given: HashSet<MemoryId> = context.hits.iter().map(|hit| hit.memory.id).collect();
-    let asked = different_terms(&request.prompt, analyser);
+    let mut asked: Vec<String> = Vec::new();
+    analyser.terms(&request.prompt, |term| asked.push(term.to_owned()));
     let lines = hits.into_iter().zip(outcomes).enumerate();
     let lines = lines
         .filter(|(at, (hit, _))| *at < EXPLAINED_MAX || given.contains(&hit.memory.id))
@@ -173,7 +169,8 @@ fn shared_terms(hit: &Hit, asked: &[String], analyser: &Analyser) -> String {
     analyser.terms(passage, |term| {
         there.insert(term.to_owned());
     });
-    let shared = asked.iter().filter(|term| there.contains(*term));
+    // Taken out, so that each is named once.
+    let shared = asked.iter().filter(|term| there.remove(*term));
     let shared: Vec<&str> = shared.take(REASON_TERMS_MAX).map(String::as_str).collect();
     shared.join(" ")
 }

@@ -1,26 +1,35 @@
-//! The recall path: analyse, candidates, one ranking for every store, abstain, pack.
+//! The recall path: analyse, candidates, one ranking for every store, abstain, look closer, pack.
 //!
 //! Each step that computes runs beside the runtime, as the store does: a server answers everybody
 //! else meanwhile.
 
 mod context;
 pub mod cursor;
+mod evidence;
 mod extract;
 mod inject;
+mod look;
+mod near;
+mod query;
 mod rank;
 mod rerank;
+mod weights;
 mod words;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, Scope, Timestamp};
-use crate::store::{Candidate, CandidateQuery, Nearest, Store};
+use crate::store::{Candidate, CandidateQuery, Candidates, Nearest, Store};
 use crate::text::{Analyser, has_unspaced};
 
+use look::LOOKED_AT;
+use near::Near;
+use query::{Query, one_slip_away};
 use rerank::RERANKED_MAX;
+use weights::Weights;
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -51,6 +60,8 @@ pub struct Recall {
     pub silence: Option<Silence>,
     /// What had to be done without, and why, if something had.
     pub degraded: Option<String>,
+    /// Words that nothing stored has, each with the stored one that it was taken for.
+    pub corrected: Vec<(String, String)>,
 }
 
 /// Why a recall returned nothing.
@@ -157,33 +168,41 @@ pub struct Aids<Turn> {
     pub turn: Turn,
 }
 
+pub use evidence::{Evidence, LeftOut};
+pub use inject::{Held, InjectRequest, Injected, inject, opening};
 pub use rerank::Rerank;
 
-pub use inject::{Held, InjectRequest, Injected, inject, opening};
+/// What a recall works with, beside what is asked for.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// Where memories are.
+    pub store: &'a Store,
+    /// Makes terms of text.
+    pub analyser: &'a Arc<Analyser>,
+    /// What has expired by now is left out, and "yesterday" counts from it.
+    pub now: Timestamp,
+    /// What the ranking does without.
+    pub left_out: LeftOut,
+}
 
 /// Of a longer query, a pasted log for instance, only the first part is looked at.
 const QUERY_BYTES_MAX: usize = 64 * 1024;
 
-/// Of those that are looked up, the rarest 64 bring candidates; looking up costs microseconds each.
-const QUERY_TERMS_MAX: usize = 2_000;
-
 /// One of the first hits must hold, with its neighbours, at least this share of what the query
-/// asks for, rare terms weighing more than common ones; else nothing stored is relevant. On
-/// conversations it keeps 52 % of foreign questions from an answer and costs 0.6 points of recall at
+/// asks for, rare words weighing more than common ones; else nothing stored is relevant. On
+/// conversations it keeps 61 % of foreign questions from an answer and costs 0.9 points of recall at
 /// 10 (LoCoMo, November 2026; docs/recall.md has the table).
-const RELEVANCE_FLOOR: f64 = 0.28;
+const RELEVANCE_FLOOR: f64 = 0.3;
 
 /// Hits considered for a context: the default budget has room for about eight of them, and what
 /// comes after the first 50 is hardly ever what was asked for.
 const CONTEXT_HITS_MAX: usize = 50;
 
-/// Finds memories: candidates from the store, one ranking, the relevance floor.
+/// Finds memories: candidates from the store, one ranking, the relevance floor, a closer look.
 pub async fn recall(
-    store: &Store,
-    analyser: &Arc<Analyser>,
+    means: Means<'_>,
     request: &RecallRequest,
     aids: Aids<impl Sized>,
-    now: Timestamp,
 ) -> Result<Recall> {
     if request.limit == 0 || request.limit > HITS_MAX {
         return Err(Error::invalid(
@@ -191,36 +210,33 @@ pub async fn recall(
             format!("expected 1 to {HITS_MAX}, got {}", request.limit),
         ));
     }
+    let analyser = Arc::clone(means.analyser);
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
-    let query = candidate_query(&request.query, scope, filter, analyser, now).await?;
-    let terms = query.terms.clone();
+    let asked = Asked::new(&request.query, scope, filter, &means).await?;
     let (offset, limit) = (request.offset, request.limit);
-    let found = match aids.rerank {
+    let (found, terms) = match aids.rerank {
         // Every page is cut from the same order.
         Some(rerank) if offset < RERANKED_MAX => {
             let end = RERANKED_MAX.max(offset.saturating_add(limit));
-            let mut found = find(store, query, aids.semantic, 0, end).await?;
+            let (mut found, terms) = find(means, asked, aids.semantic, 0, end).await?;
             drop(aids.turn);
             rerank::rerank(&mut found, &request.query, Some(rerank)).await;
-            page(found, offset, limit)
+            (page(found, offset, limit), terms)
         }
-        _ => find(store, query, aids.semantic, offset, limit).await?,
+        _ => find(means, asked, aids.semantic, offset, limit).await?,
     };
-    let analyser = Arc::clone(analyser);
     blocking(move || Ok(with_extracts(found, terms, &analyser))).await
 }
 
 /// Finds memories and packs them into a budget.
 pub async fn context(
-    store: &Store,
-    analyser: &Arc<Analyser>,
+    means: Means<'_>,
     request: &ContextRequest,
     aids: Aids<impl Sized>,
-    now: Timestamp,
 ) -> Result<Context> {
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
-    let query = candidate_query(&request.query, scope.clone(), filter, analyser, now).await?;
-    let mut found = find(store, query, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
+    let asked = Asked::new(&request.query, scope.clone(), filter, &means).await?;
+    let (mut found, _) = find(means, asked, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
     drop(aids.turn);
     rerank::rerank(&mut found, &request.query, aids.rerank).await;
     let tokens_max = request.tokens_max;
@@ -243,95 +259,146 @@ fn page(mut found: Recall, offset: usize, limit: usize) -> Recall {
     found
 }
 
-/// What both share: the hits, without extracts.
+/// A question as the ranking and as the stores take it.
+struct Asked {
+    query: Query,
+    wanted: CandidateQuery,
+}
+
+impl Asked {
+    async fn new(text: &str, scope: Scope, filter: Filter, means: &Means<'_>) -> Result<Self> {
+        let part = text.get(..text.floor_char_boundary(QUERY_BYTES_MAX));
+        let part = part.unwrap_or(text).to_owned();
+        let (analyser, now, left_out) = (Arc::clone(means.analyser), means.now, means.left_out);
+        let taking_apart = move || Ok(Query::new(&part, &analyser, now, left_out));
+        let query = blocking(taking_apart).await?;
+        Ok(Self {
+            wanted: CandidateQuery {
+                scope,
+                filter,
+                terms: query.terms.clone(),
+                now: means.now,
+            },
+            query,
+        })
+    }
+}
+
+/// What both share: the hits, without extracts, and the terms that were looked for.
 async fn find(
-    store: &Store,
-    query: CandidateQuery,
+    means: Means<'_>,
+    asked: Asked,
     semantic: Option<Semantic>,
     offset: usize,
     limit: usize,
-) -> Result<Recall> {
-    // Words that nobody would look for tell a table of words nothing either.
-    let reads_texts = |semantic: &Semantic| semantic.meaning == Meaning::Texts;
-    if query.terms.is_empty() && !semantic.as_ref().is_some_and(reads_texts) {
-        return Ok(Recall::silent(Silence::NothingToLookFor));
-    }
-    let scope = query.scope.clone();
-    let nothing_asked = query.terms.is_empty();
-    let is_unspaced = query.terms.iter().any(|term| has_unspaced(term));
+) -> Result<(Recall, Vec<String>)> {
     let meaning = semantic.as_ref().map(|semantic| semantic.meaning);
-    let reads_words = meaning == Some(Meaning::Words);
-    let (ranking, degraded) = ranking(store, query, semantic).await?;
-    let silent = |silence| {
-        Ok(Recall {
-            degraded: degraded.clone(),
-            ..Recall::silent(silence)
-        })
-    };
-    let Some(ranking) = ranking else {
-        return silent(Silence::NothingStored);
-    };
-    if ranking.relevance < RELEVANCE_FLOOR && !ranking.stands_out {
-        return silent(match nothing_asked {
-            true => Silence::NothingToLookFor,
-            false => Silence::BelowFloor,
-        });
+    let nothing_asked = asked.query.terms.is_empty();
+    // Words that nobody would look for tell a table of words nothing either.
+    if nothing_asked && meaning != Some(Meaning::Texts) {
+        return Ok((Recall::silent(Silence::NothingToLookFor), Vec::new()));
     }
-    let relevance = ranking.relevance;
-    let more = ranking.memories.len() > offset.saturating_add(limit);
-    let wanted: Vec<rank::Ranked> = ranking
-        .memories
-        .into_iter()
-        .skip(offset)
-        .take(limit)
-        .collect();
-    let rows = wanted.iter().map(|hit| hit.memory).collect();
-    let memories = store.memories_by_row(scope, rows).await?;
-    // One may have been forgotten between ranking and reading, so they are joined by number.
-    let mut wanted: HashMap<i64, rank::Ranked> =
-        wanted.into_iter().map(|hit| (hit.memory, hit)).collect();
-    let across_only = reads_words && relevance < RELEVANCE_FLOOR;
-    let hits: Vec<Hit> = memories
-        .into_iter()
-        .filter_map(|(row, memory)| {
-            // The table alone is believed only where the words could not say anything.
-            if across_only && has_unspaced(&memory.content.text) == is_unspaced {
-                return None;
-            }
-            let hit = wanted.remove(&row)?;
-            let (score, passage) = (hit.score as f32, hit.range);
-            Some(Hit {
-                memory,
-                score,
-                passage,
-                extract: String::new(),
-            })
-        })
-        .collect();
-    if across_only && hits.is_empty() {
-        return silent(Silence::BelowFloor);
+    let is_unspaced = asked.query.terms.iter().any(|term| has_unspaced(term));
+    let scope = asked.wanted.scope.clone();
+    let Ranked {
+        ranking,
+        weights,
+        degraded,
+        corrected,
+    } = ranked(means, asked, semantic).await?;
+    let silence = match weights.has_anything {
+        false => Some(Silence::NothingStored),
+        true if means.left_out.keeps(Evidence::Floor) => below_floor(&ranking, nothing_asked),
+        true => None,
+    };
+    if silence.is_some() {
+        let silent = Recall {
+            silence,
+            degraded,
+            ..Recall::silent(Silence::NothingStored)
+        };
+        return Ok((silent, Vec::new()));
     }
-    Ok(Recall {
-        hits,
+    let across_only = meaning == Some(Meaning::Words) && ranking.relevance < RELEVANCE_FLOOR;
+    let mut ranked = ranking.memories;
+    let more = ranked.len() > offset.saturating_add(limit);
+    let rows = |ranked: &[rank::Ranked]| ranked.iter().map(|hit| hit.memory).collect();
+    let best = rows(ranked.get(..LOOKED_AT).unwrap_or(&ranked));
+    let read = means.store.memories_by_row(scope.clone(), best).await?;
+    let mut read: HashMap<i64, Memory> = read.into_iter().collect();
+    if across_only && means.left_out.keeps(Evidence::Floor) {
+        // The table alone is believed only where the words could not say anything.
+        let is_across = |memory: &Memory| has_unspaced(&memory.content.text) != is_unspaced;
+        ranked.retain(|hit| read.get(&hit.memory).is_some_and(is_across));
+        if ranked.is_empty() {
+            let silent = Recall {
+                degraded,
+                ..Recall::silent(Silence::BelowFloor)
+            };
+            return Ok((silent, Vec::new()));
+        }
+    }
+    let (analyser, left_out) = (Arc::clone(means.analyser), means.left_out);
+    let looking = move || {
+        look::look(&mut ranked, &read, &weights, &analyser, left_out);
+        let page: Vec<rank::Ranked> = ranked.into_iter().skip(offset).take(limit).collect();
+        read.retain(|row, _| page.iter().any(|hit| hit.memory == *row));
+        Ok((page, read, weights.query.terms))
+    };
+    let (page, mut read, terms) = blocking(looking).await?;
+    let unread = page.iter().map(|hit| hit.memory);
+    let unread: Vec<i64> = unread.filter(|row| !read.contains_key(row)).collect();
+    if !unread.is_empty() {
+        read.extend(means.store.memories_by_row(scope, unread).await?);
+    }
+    // One may have been forgotten between ranking and reading.
+    let hits = page.into_iter().filter_map(|hit| {
+        Some(Hit {
+            memory: read.remove(&hit.memory)?,
+            score: hit.score as f32,
+            passage: hit.range,
+            extract: String::new(),
+        })
+    });
+    let found = Recall {
+        hits: hits.collect(),
         more,
         silence: None,
         degraded,
+        corrected,
+    };
+    Ok((found, terms))
+}
+
+/// Why nothing is said, if what was found is too far from the query.
+fn below_floor(ranking: &rank::Ranking, nothing_asked: bool) -> Option<Silence> {
+    if ranking.relevance >= RELEVANCE_FLOOR || ranking.stands_out {
+        return None;
+    }
+    Some(match nothing_asked {
+        true => Silence::NothingToLookFor,
+        false => Silence::BelowFloor,
     })
 }
 
+/// What a ranking came to.
+struct Ranked {
+    ranking: rank::Ranking,
+    weights: Weights,
+    /// Why the vectors were left out, if they were.
+    degraded: Option<String>,
+    corrected: Vec<(String, String)>,
+}
+
 /// Every memory that shares a term with the query, stands beside one or is near in meaning, best
-/// first; `None` when the scope holds nothing at all. Second is why the vectors were left out, if
-/// they were.
-async fn ranking(
-    store: &Store,
-    query: CandidateQuery,
-    semantic: Option<Semantic>,
-) -> Result<(Option<rank::Ranking>, Option<String>)> {
-    let scope = query.scope.clone();
-    let mut found = store.candidates(query.clone()).await?;
-    if found.corpus.iter().all(|held| held.passages == 0) {
-        return Ok((None, None));
-    }
+/// first.
+async fn ranked(means: Means<'_>, asked: Asked, semantic: Option<Semantic>) -> Result<Ranked> {
+    let (store, analyser, left_out) = (means.store, means.analyser, means.left_out);
+    let Asked { query, wanted } = asked;
+    let found = store.candidates(wanted.clone()).await?;
+    let (query, wanted, mut found, corrected) =
+        corrected(store, analyser, query, wanted, found).await?;
+    let semantic = semantic.filter(|_| left_out.keeps(Evidence::Meaning));
     let held = words::Held::new(&found);
     let (texts, words) = match semantic {
         Some(semantic) if semantic.meaning == Meaning::Words => (None, Some(semantic)),
@@ -340,30 +407,32 @@ async fn ranking(
     let (near, mut degraded) = match texts {
         None => (Nearest::default(), None),
         Some(Semantic { model, vector, .. }) => {
-            match store.nearest(query.clone(), model, vector).await {
+            match store.nearest(wanted.clone(), model, vector).await {
                 Ok(near) => (near, None),
                 Err(error) => (Nearest::default(), Some(error.to_string())),
             }
         }
     };
     let (weights, mut passages, near, missing) = blocking(move || {
-        let weights = rank::Weights::new(&found);
-        let near = rank::Near::join(&mut found, near);
-        let missing = rank::missing_neighbours(&weights, &found.passages);
+        let weights = Weights::new(query, &found);
+        let near = Near::join(&mut found, near);
+        let missing = rank::missing_neighbours(&weights, &found.passages, left_out);
         Ok((weights, found.passages, near, missing))
     })
     .await?;
+    let scope = wanted.scope.clone();
     if !missing.is_empty() {
-        passages.extend(store.neighbours(query.clone(), missing).await?);
+        passages.extend(store.neighbours(wanted.clone(), missing).await?);
     }
     let lengths = store.session_lengths(scope, sessions_of(&passages)).await?;
-    let ranked = blocking(move || {
+    let ranking = blocking(move || {
         let lengths = lengths.into_iter().collect();
-        Ok(rank::rank(&weights, &passages, &near, &lengths))
+        let ranking = rank::rank(&weights, &passages, &near, &lengths, left_out);
+        Ok((ranking, weights))
     });
-    let mut ranking = ranked.await?;
+    let (mut ranking, weights) = ranking.await?;
     if let Some(semantic) = words {
-        match words::ask(store, query, semantic, &ranking).await {
+        match words::ask(store, wanted, semantic, &ranking).await {
             Ok(said) => {
                 ranking = blocking(move || {
                     words::weigh(&mut ranking, said, held);
@@ -374,7 +443,49 @@ async fn ranking(
             Err(error) => degraded = Some(error.to_string()),
         }
     }
-    Ok((Some(ranking), degraded))
+    Ok(Ranked {
+        ranking,
+        weights,
+        degraded,
+        corrected,
+    })
+}
+
+/// Words that nothing stored has are taken for stored ones that are one slip away, and the
+/// candidates are those of the corrected query.
+async fn corrected(
+    store: &Store,
+    analyser: &Arc<Analyser>,
+    mut query: Query,
+    mut wanted: CandidateQuery,
+    found: Candidates,
+) -> Result<(Query, CandidateQuery, Candidates, Vec<(String, String)>)> {
+    let mut corrected = Vec::new();
+    let unknown = query.unknown_words(&found.frequencies).into_iter();
+    let unknown: Vec<(usize, String)> = unknown.map(|(at, word)| (at, word.to_owned())).collect();
+    for (concept, typed) in unknown {
+        let others = one_slip_away(&typed, analyser);
+        let terms = others.iter().map(|(term, _)| term.clone());
+        let known = CandidateQuery {
+            terms: terms.collect(),
+            ..wanted.clone()
+        };
+        let frequencies = store.frequencies(known).await?;
+        let best = frequencies.iter().zip(&others);
+        // The commonest; of equally common ones the first in the alphabet.
+        let best = best.filter(|(frequency, _)| **frequency > 0);
+        let best = best.max_by_key(|(frequency, word)| (**frequency, std::cmp::Reverse(*word)));
+        if let Some((_, (term, meant))) = best {
+            query.correct(concept, term);
+            corrected.push((typed, meant.clone()));
+        }
+    }
+    if corrected.is_empty() {
+        return Ok((query, wanted, found, corrected));
+    }
+    wanted.terms.clone_from(&query.terms);
+    let found = store.candidates(wanted.clone()).await?;
+    Ok((query, wanted, found, corrected))
 }
 
 /// The sessions that passages belong to, each once.
@@ -384,37 +495,6 @@ fn sessions_of(passages: &[Candidate]) -> Vec<i64> {
     sessions.sort_unstable();
     sessions.dedup();
     sessions
-}
-
-/// The question as a store takes it.
-async fn candidate_query(
-    text: &str,
-    scope: Scope,
-    filter: Filter,
-    analyser: &Arc<Analyser>,
-    now: Timestamp,
-) -> Result<CandidateQuery> {
-    let part = text.get(..text.floor_char_boundary(QUERY_BYTES_MAX));
-    let part = part.unwrap_or(text).to_owned();
-    let analyser = Arc::clone(analyser);
-    let terms = blocking(move || Ok(different_terms(&part, &analyser))).await?;
-    Ok(CandidateQuery {
-        scope,
-        filter,
-        terms,
-        now,
-    })
-}
-
-fn different_terms(text: &str, analyser: &Analyser) -> Vec<String> {
-    let mut terms: Vec<String> = Vec::new();
-    let mut seen = HashSet::new();
-    analyser.terms(text, |term| {
-        if terms.len() < QUERY_TERMS_MAX && seen.insert(term.to_owned()) {
-            terms.push(term.to_owned());
-        }
-    });
-    terms
 }
 
 fn with_extracts(mut found: Recall, terms: Vec<String>, analyser: &Analyser) -> Recall {
@@ -428,12 +508,21 @@ fn with_extracts(mut found: Recall, terms: Vec<String>, analyser: &Analyser) -> 
 }
 
 impl Recall {
+    /// Which words were taken for others, a sentence each.
+    pub fn corrections(&self) -> impl Iterator<Item = String> {
+        let sentence = |(typed, meant): &(String, String)| {
+            format!("Nothing stored has \"{typed}\"; it was taken for \"{meant}\".")
+        };
+        self.corrected.iter().map(sentence)
+    }
+
     fn silent(silence: Silence) -> Self {
         Self {
             hits: Vec::new(),
             more: false,
             silence: Some(silence),
             degraded: None,
+            corrected: Vec::new(),
         }
     }
 }

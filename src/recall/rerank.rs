@@ -21,7 +21,9 @@ pub struct Rerank {
 /// Puts the first hits in the model's order. Without an answer they stay in theirs, and the recall
 /// says why. What a floor keeps out stays out: a model only orders what was found.
 pub(super) async fn rerank(found: &mut Recall, query: &str, with: Option<Rerank>) {
-    let count = found.hits.len().min(RERANKED_MAX);
+    // What was said again by another stays behind all others.
+    let first = found.hits.iter().take(RERANKED_MAX);
+    let count = first.take_while(|hit| hit.score > 0.0).count();
     // One hit has no order.
     let Some(Rerank { model, until }) = with.filter(|_| count > 1) else {
         return;

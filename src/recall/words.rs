@@ -6,7 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Semantic;
-use super::rank::{Ranked, Ranking, chance};
+use super::near::chance;
+use super::rank::{Ranked, Ranking};
 use crate::error::Result;
 use crate::store::{CandidateQuery, Candidates, Nearest, Store};
 
@@ -95,8 +96,10 @@ pub(super) fn weigh(ranking: &mut Ranking, said: Said, held: Held) {
             let ranked = Ranked {
                 memory: passage.memory,
                 passage: passage.passage,
+                place: None,
                 range: passage.range,
                 score: 0.0,
+                own: 0.0,
             };
             alone.insert(passage.memory, (cosine, ranked));
         }
@@ -115,6 +118,8 @@ pub(super) fn weigh(ranking: &mut Ranking, said: Said, held: Held) {
         .fold((f32::MAX, f32::MIN), |(least, most), cosine| {
             (least.min(*cosine), most.max(*cosine))
         });
+    let scores = ranking.memories.iter().map(|found| found.score);
+    let top = scores.fold(f64::MIN_POSITIVE, f64::max);
     for found in &mut ranking.memories {
         let near = cosines
             .get(&found.passage)
@@ -122,13 +127,8 @@ pub(super) fn weigh(ranking: &mut Ranking, said: Said, held: Held) {
                 true => f64::from((cosine - least) / (most - least)),
                 false => 1.0,
             });
-        found.score = (1.0 - WEIGHT) * found.score + WEIGHT * near;
+        found.score = (1.0 - WEIGHT) * found.score + WEIGHT * top * near;
     }
     // Of equal ones the first stays first.
     (ranking.memories).sort_by(|a, b| b.score.total_cmp(&a.score));
-    let top = (ranking.memories.first()).map_or(1.0, |best| best.score.max(f64::MIN_POSITIVE));
-    ranking
-        .memories
-        .iter_mut()
-        .for_each(|found| found.score /= top);
 }

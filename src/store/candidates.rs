@@ -12,9 +12,9 @@ use std::ops::Range;
 use super::vector;
 use crate::memory::{Filter, Kind, Scope, Timestamp};
 
-/// How many passages a query may take from the index: so many cost about 4 ms in the embedded
+/// How many passages a query may take from the index: so many cost about 3 ms in the embedded
 /// store, and recall is the same with 4,000 and with all of them (docs/recall.md).
-pub const POSTINGS_MAX: usize = 1_500;
+pub const POSTINGS_MAX: usize = 1_000;
 
 /// A query has at most this many different terms; of a longer one, a pasted log for instance, the
 /// rarest count. Fewer lose what paragraph-long Chinese queries look for.

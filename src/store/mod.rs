@@ -211,6 +211,8 @@ verbs! {
     put(memories: Vec<NewMemory>) -> Vec<Put>;
     /// The passages among which a ranking looks, by the rule in [`candidates`].
     candidates(query: CandidateQuery) -> Candidates;
+    /// In how many passages of the scope each term of a query occurs.
+    frequencies(query: CandidateQuery) -> Vec<u64>;
     /// Turns at these places of these sessions, as candidates of the same query, filter included.
     neighbours(query: CandidateQuery, places: Vec<(i64, i64)>) -> Vec<Candidate>;
     /// How many terms the scope holds of each of these sessions.
@@ -324,6 +326,14 @@ impl Store {
         sqlite::Sqlite::open(config.data_dir.clone())
             .await
             .map(Self::Sqlite)
+    }
+
+    /// Takes a schema away with all in it; an embedded store goes with its folder.
+    pub async fn discard(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(store) => boxed(store.discard()).await,
+        }
     }
 
     /// Whether it is still what the settings name; if not, it must be dropped and opened again.

@@ -1,6 +1,7 @@
 //! Text analysis: terms for the index, passages, the token estimate. Pure.
 
 mod chars;
+mod forms;
 mod injected;
 mod passages;
 mod percent;
@@ -8,14 +9,17 @@ mod quotes;
 mod stop_words;
 mod terms;
 mod tokens;
+mod when;
 mod words;
 
+pub use forms::other_forms;
 pub use injected::{BLOCK_END, BLOCK_START, break_tags, strip_injected};
 pub use passages::{PASSAGE_TOKENS_MAX, split_passages};
 pub use percent::{percent_decode, percent_encode};
 pub use quotes::Quotes;
 pub use terms::{Analyser, TERM_BYTES_MAX};
 pub use tokens::{Tally, estimate_tokens};
+pub use when::{Span, spans};
 pub use words::{Word, has_unspaced, words};
 
 /// The first `chars_max` characters of a text on one line: runs of white space become one blank,

@@ -22,7 +22,7 @@ const CHINESE: [char; 42] = [
     '之', '以', '于', '被', '把', '让', '给', '对', '很', '会',
 ];
 
-const ENGLISH: [&str; 161] = [
+const ENGLISH: [&str; 160] = [
     "a",
     "about",
     "above",
@@ -176,7 +176,6 @@ const ENGLISH: [&str; 161] = [
     "why",
     "will",
     "with",
-    "won",
     "would",
     "wouldn",
     "you",

@@ -50,6 +50,8 @@ impl Analyser {
             };
             match class(first) {
                 Class::Unspaced => unspaced_terms(run, &mut emit),
+                // "won" alone is a form of "win".
+                _ if run.eq_ignore_ascii_case("won") && after.starts_with(['\'', '’']) => {}
                 _ => self.word_terms(run, &mut emit),
             }
             rest = after;
@@ -209,7 +211,7 @@ mod tests {
             ["fix", "flaki", "retri"]
         );
         assert_eq!(
-            terms("The user's parser doesn't retry"),
+            terms("The user's parser doesn't retry, won't, and won’t"),
             ["user", "parser", "retri"]
         );
     }

@@ -1,6 +1,7 @@
 //! The command line, as a person or a script meets it.
 
 mod basics;
+mod bench;
 mod forget;
 mod import;
 mod memories;

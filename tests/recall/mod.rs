@@ -2,8 +2,10 @@
 //! `neighbours` asks the executable.
 
 mod across;
+mod evidence;
 mod filters;
 mod neighbours;
+mod odd_queries;
 mod order;
 mod packing;
 mod silence;

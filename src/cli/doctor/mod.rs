@@ -106,7 +106,7 @@ pub(super) async fn run(args: &Doctor, setup: &Setup) -> Result<Outcome> {
     }
     Ok(match is_well {
         true => Outcome::Done,
-        false => Outcome::Unwell,
+        false => Outcome::Worse,
     })
 }
 

@@ -68,6 +68,7 @@ fn index(recall: &Recall, request: &RecallRequest) -> String {
     if let Some(next) = cursor::next(request, recall) {
         lines.push(format!("More: the same call with cursor \"{next}\"."));
     }
+    lines.extend(recall.corrections());
     lines.join("\n") + &degraded_line(recall.degraded.as_deref())
 }
 

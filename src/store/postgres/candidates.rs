@@ -54,6 +54,12 @@ pub(super) async fn candidates(db: &Db, query: &CandidateQuery) -> Outcome<Candi
     })
 }
 
+pub(super) async fn frequencies(db: &Db, query: &CandidateQuery) -> Outcome<Vec<u64>> {
+    let known: Values<'_> = &[&query.terms, &project_key(&query.scope)];
+    let known = db.rows(KNOWN, known).await?;
+    Ok(known_terms(query, &known)?.frequencies)
+}
+
 pub(super) async fn neighbours(
     db: &Db,
     query: &CandidateQuery,

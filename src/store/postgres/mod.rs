@@ -361,6 +361,13 @@ impl Postgres {
         Ok(locks.into_iter().collect())
     }
 
+    /// Takes the schema away, with all in it.
+    pub async fn discard(&self) -> Result<()> {
+        let sql = &format!("DROP SCHEMA \"{}\" CASCADE", self.inner.schema);
+        self.write(&[], |db| async move { db.batch(sql).await })
+            .await
+    }
+
     fn project_lock(&self, project: &str) -> i64 {
         lock_number(&[&self.inner.schema, project])
     }

@@ -39,6 +39,12 @@ impl Postgres {
             .await
     }
 
+    pub async fn frequencies(&self, query: CandidateQuery) -> Result<Vec<u64>> {
+        let query = &query;
+        self.read(|db| async move { candidates::frequencies(&db, query).await })
+            .await
+    }
+
     pub async fn neighbours(
         &self,
         query: CandidateQuery,

@@ -47,6 +47,13 @@ pub(super) fn candidates(db: &Connection, query: &CandidateQuery) -> rusqlite::R
     })
 }
 
+pub(super) fn frequencies(db: &Connection, query: &CandidateQuery) -> rusqlite::Result<Vec<u64>> {
+    match project_of(db, query)? {
+        Some(project) => Ok(known_terms(db, query, project)?.frequencies),
+        None => Ok(vec![0; query.terms.len()]),
+    }
+}
+
 pub(super) fn neighbours(
     db: &Connection,
     query: &CandidateQuery,

@@ -227,6 +227,11 @@ impl Sqlite {
             .await
     }
 
+    pub async fn frequencies(&self, query: CandidateQuery) -> Result<Vec<u64>> {
+        self.read(move |db| candidates::frequencies(db, &query))
+            .await
+    }
+
     pub async fn neighbours(
         &self,
         query: CandidateQuery,

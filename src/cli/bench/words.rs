@@ -64,9 +64,9 @@ impl Words {
 fn spelled(mut rank: usize) -> String {
     let mut word = String::new();
     for _ in 0..4 {
-        word.push(char::from(b"bdfgklmnprstvz"[rank % 14]));
+        word.extend(b"bdfgklmnprstvz".get(rank % 14).copied().map(char::from));
         rank /= 14;
-        word.push(char::from(b"aeiou"[rank % 5]));
+        word.extend(b"aeiou".get(rank % 5).copied().map(char::from));
         rank /= 5;
         if rank == 0 {
             break;
