@@ -27,9 +27,9 @@ const SCANNED_BELOW: f64 = 0.5;
 const ALONE_MIN: f32 = 0.4;
 
 /// The same where nothing stored has any word of the query: it may be in another language, and what
-/// is meant then has a cosine of 0.2 to 0.6 (tests/recall/across.rs). Only what is in another script is
+/// is meant then has a cosine of 0.2 to 0.6, what is not up to 0.3 (tests/recall/across.rs). Only what is in another script is
 /// then returned.
-const FOREIGN_MIN: f32 = 0.22;
+const FOREIGN_MIN: f32 = 0.26;
 
 /// How far the nearest must then stand out, as a share of what chance explains.
 const FOREIGN_CHANCE_SHARE: f64 = 0.3;
@@ -56,6 +56,10 @@ pub(super) struct Said {
     cosines: Vec<(i64, f32)>,
     beyond: Nearest,
 }
+
+/// Cosines closer together than this are hardly different: the nearest of a handful is not 1 and the
+/// farthest 0. In a store of some size the best 100 span more.
+const SPAN_MIN: f32 = 0.5;
 
 /// Asks the store.
 pub(super) async fn ask(
@@ -121,12 +125,9 @@ pub(super) fn weigh(ranking: &mut Ranking, said: Said, held: Held) {
     let scores = ranking.memories.iter().map(|found| found.score);
     let top = scores.fold(f64::MIN_POSITIVE, f64::max);
     for found in &mut ranking.memories {
-        let near = cosines
-            .get(&found.passage)
-            .map_or(0.0, |cosine| match most > least {
-                true => f64::from((cosine - least) / (most - least)),
-                false => 1.0,
-            });
+        let near = cosines.get(&found.passage).map_or(0.0, |cosine| {
+            1.0 - f64::from((most - cosine) / (most - least).max(SPAN_MIN))
+        });
         found.score = (1.0 - WEIGHT) * found.score + WEIGHT * top * near;
     }
     // Of equal ones the first stays first.

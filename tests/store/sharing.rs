@@ -242,7 +242,7 @@ fn the_number_of_a_forgotten_memory_is_not_given_again(home: Home) {
     assert!(last() > before, "{} after {before}", last());
 
     // And whoever looks in one project sees nothing of the other.
-    for query in ["wall", "bread", "lantern wall bread"] {
+    for query in ["wall", "bread", "green lantern wall bread"] {
         let answer = home.json(["search", "--json", "--project", PROJECT, query]);
         let hits = answer["hits"].as_array().unwrap();
         assert!(hits.iter().all(|hit| hit["project"] == PROJECT), "{answer}");
