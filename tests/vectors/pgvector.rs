@@ -5,7 +5,7 @@ use std::cell::Cell;
 use serde_json::json;
 
 use super::{OTHERS, all_made, found, remember, serve, vectors};
-use crate::harness::{Embedder, Home, clusters, on_postgres, skipped};
+use crate::harness::{Database, Embedder, Home, clusters, on_postgres, skipped};
 
 const WANTED: &str = "The blue car is broken since Monday";
 
@@ -27,6 +27,11 @@ fn with_pgvector(test: &str, body: impl Fn(Home)) {
     }
 }
 
+/// The store's own number of the service's model: the built-in one may have come first.
+fn number_of_the_model(database: &Database) -> String {
+    database.sql("SELECT id FROM model WHERE name = 'words'")
+}
+
 #[test]
 fn any_dimension_has_an_index() {
     with_pgvector("vectors::pgvector::any_dimension_has_an_index", |home| {
@@ -38,8 +43,10 @@ fn any_dimension_has_an_index() {
         all_made(&server);
         assert_eq!(found(&server, "defective automobile")[0], WANTED);
         assert_eq!(vectors(&server)["store_problem"], json!(null));
-        let index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'embedding_nearest_1'";
-        let index = database.sql(index);
+        let index = database.sql(&format!(
+            "SELECT indexdef FROM pg_indexes WHERE indexname = 'embedding_nearest_{}'",
+            number_of_the_model(database)
+        ));
         assert!(
             index.contains("bit(4096)") && index.contains("hnsw"),
             "{index}"
@@ -86,19 +93,20 @@ fn a_large_project_is_searched_by_the_index() {
         OTHERS.iter().for_each(|text| remember(&server, text));
         remember(&server, WANTED);
         all_made(&server);
-        database.sql(
-            "DROP INDEX embedding_nearest_1;
+        let model = number_of_the_model(database);
+        database.sql(&format!(
+            "DROP INDEX embedding_nearest_{model};
              SELECT setseed(0.5);
              INSERT INTO passage (memory_id, project_id, position, created_ms, start_byte, end_byte,
                                   length, kind, terms)
              SELECT memory_id, project_id, position, created_ms, start_byte, end_byte, 1, kind, ''
              FROM passage, generate_series(1, 1700) WHERE id <= 12;
              INSERT INTO embedding (passage_id, model_id, project_id, digest, code, levels)
-             SELECT id, 1, project_id, int8send(id),
+             SELECT id, {model}, project_id, int8send(id),
                     (random() * 9e18)::bigint::bit(64) || (random() * 9e18)::bigint::bit(64),
                     decode(repeat('00', 228), 'hex')
-             FROM passage WHERE length = 1",
-        );
+             FROM passage WHERE length = 1"
+        ));
         database
             .sql("DELETE FROM pending; UPDATE holding SET passages = passages + 20400; ANALYZE");
         // It notices that the index is gone, and makes it anew.
@@ -109,10 +117,12 @@ fn a_large_project_is_searched_by_the_index() {
         });
         let query = "the blue automobile is defective since Monday";
         assert_eq!(found(&server, query)[0], WANTED);
-        let scans = "SELECT idx_scan FROM pg_stat_user_indexes
-                     WHERE indexrelname = 'embedding_nearest_1'";
+        let scans = format!(
+            "SELECT idx_scan FROM pg_stat_user_indexes
+             WHERE indexrelname = 'embedding_nearest_{model}'"
+        );
         crate::harness::eventually("a scan of the index", || {
-            (database.sql(scans) != "0").then_some(())
+            (database.sql(&scans) != "0").then_some(())
         });
     });
 }
