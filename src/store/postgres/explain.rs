@@ -116,7 +116,10 @@ fn told_by_server(place: &str, db: &DbError) -> Error {
             "PostgreSQL {place} has no connection left ({told}); raise max_connections, or let \
              fewer programs connect"
         )),
-        &SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE => Error::Unavailable(format!(
+        // The third: statements are sent ahead, and one behind a cancelled one is told only this.
+        &SqlState::QUERY_CANCELED
+        | &SqlState::LOCK_NOT_AVAILABLE
+        | &SqlState::IN_FAILED_SQL_TRANSACTION => Error::Unavailable(format!(
             "PostgreSQL {place} did not finish in time ({told}); try again"
         )),
         &SqlState::T_R_DEADLOCK_DETECTED
