@@ -3,6 +3,7 @@
 //! Each step that computes runs beside the runtime, as the store does: a server answers everybody
 //! else meanwhile.
 
+mod asked;
 mod context;
 pub mod cursor;
 mod evidence;
@@ -22,12 +23,12 @@ use std::sync::Arc;
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, Scope, Timestamp};
-use crate::store::{Candidate, CandidateQuery, Candidates, Nearest, Store};
+use crate::store::{Candidate, Nearest, Store};
 use crate::text::{Analyser, has_unspaced};
 
+use asked::{Asked, corrected};
 use look::LOOKED_AT;
 use near::Near;
-use query::{Query, one_slip_away};
 use rerank::RERANKED_MAX;
 use weights::Weights;
 
@@ -185,9 +186,6 @@ pub struct Means<'a> {
     pub left_out: LeftOut,
 }
 
-/// Of a longer query, a pasted log for instance, only the first part is looked at.
-const QUERY_BYTES_MAX: usize = 64 * 1024;
-
 /// One of the first hits must hold, with its neighbours, at least this share of what the query
 /// asks for, rare words weighing more than common ones; else nothing stored is relevant. On
 /// conversations it keeps 61 % of foreign questions from an answer and costs 0.9 points of recall at
@@ -259,31 +257,6 @@ fn page(mut found: Recall, offset: usize, limit: usize) -> Recall {
     found
 }
 
-/// A question as the ranking and as the stores take it.
-struct Asked {
-    query: Query,
-    wanted: CandidateQuery,
-}
-
-impl Asked {
-    async fn new(text: &str, scope: Scope, filter: Filter, means: &Means<'_>) -> Result<Self> {
-        let part = text.get(..text.floor_char_boundary(QUERY_BYTES_MAX));
-        let part = part.unwrap_or(text).to_owned();
-        let (analyser, now, left_out) = (Arc::clone(means.analyser), means.now, means.left_out);
-        let taking_apart = move || Ok(Query::new(&part, &analyser, now, left_out));
-        let query = blocking(taking_apart).await?;
-        Ok(Self {
-            wanted: CandidateQuery {
-                scope,
-                filter,
-                terms: query.terms.clone(),
-                now: means.now,
-            },
-            query,
-        })
-    }
-}
-
 /// What both share: the hits, without extracts, and the terms that were looked for.
 async fn find(
     means: Means<'_>,
@@ -321,7 +294,6 @@ async fn find(
     }
     let across_only = meaning == Some(Meaning::Words) && ranking.relevance < RELEVANCE_FLOOR;
     let mut ranked = ranking.memories;
-    let more = ranked.len() > offset.saturating_add(limit);
     let rows = |ranked: &[rank::Ranked]| ranked.iter().map(|hit| hit.memory).collect();
     let best = rows(ranked.get(..LOOKED_AT).unwrap_or(&ranked));
     let read = means.store.memories_by_row(scope.clone(), best).await?;
@@ -338,6 +310,7 @@ async fn find(
             return Ok((silent, Vec::new()));
         }
     }
+    let more = ranked.len() > offset.saturating_add(limit);
     let (analyser, left_out) = (Arc::clone(means.analyser), means.left_out);
     let looking = move || {
         look::look(&mut ranked, &read, &weights, &analyser, left_out);
@@ -449,43 +422,6 @@ async fn ranked(means: Means<'_>, asked: Asked, semantic: Option<Semantic>) -> R
         degraded,
         corrected,
     })
-}
-
-/// Words that nothing stored has are taken for stored ones that are one slip away, and the
-/// candidates are those of the corrected query.
-async fn corrected(
-    store: &Store,
-    analyser: &Arc<Analyser>,
-    mut query: Query,
-    mut wanted: CandidateQuery,
-    found: Candidates,
-) -> Result<(Query, CandidateQuery, Candidates, Vec<(String, String)>)> {
-    let mut corrected = Vec::new();
-    let unknown = query.unknown_words(&found.frequencies).into_iter();
-    let unknown: Vec<(usize, String)> = unknown.map(|(at, word)| (at, word.to_owned())).collect();
-    for (concept, typed) in unknown {
-        let others = one_slip_away(&typed, analyser);
-        let terms = others.iter().map(|(term, _)| term.clone());
-        let known = CandidateQuery {
-            terms: terms.collect(),
-            ..wanted.clone()
-        };
-        let frequencies = store.frequencies(known).await?;
-        let best = frequencies.iter().zip(&others);
-        // The commonest; of equally common ones the first in the alphabet.
-        let best = best.filter(|(frequency, _)| **frequency > 0);
-        let best = best.max_by_key(|(frequency, word)| (**frequency, std::cmp::Reverse(*word)));
-        if let Some((_, (term, meant))) = best {
-            query.correct(concept, term);
-            corrected.push((typed, meant.clone()));
-        }
-    }
-    if corrected.is_empty() {
-        return Ok((query, wanted, found, corrected));
-    }
-    wanted.terms.clone_from(&query.terms);
-    let found = store.candidates(wanted.clone()).await?;
-    Ok((query, wanted, found, corrected))
 }
 
 /// The sessions that passages belong to, each once.

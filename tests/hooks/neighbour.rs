@@ -70,22 +70,7 @@ fn a_server_of_another_store_is_told_nothing() {
     other.ok(["remember", "--project", "x", "Something."]);
     let port = server.port().to_string();
     let session = Session::new(&home, "s1", &home.project("shop"));
-    for (name, fields) in [
-        (
-            "UserPromptSubmit",
-            json!({"prompt_id": "p1", "prompt": "The walrus swims at noon."}),
-        ),
-        (
-            "Stop",
-            json!({"prompt_id": "p1", "last_assistant_message": "Noted."}),
-        ),
-    ] {
-        run(
-            &home,
-            &session.event(name, &fields),
-            &[("SAGE_PORT", &port)],
-        );
-    }
+    tell_a_turn(&home, &session, &port);
     assert_eq!(told(&server), 0);
     assert_eq!(words(&home), ["The walrus swims at noon.\n\nNoted."]);
 }
@@ -114,6 +99,18 @@ fn a_stranger_at_the_port_hears_no_prompt_and_holds_nobody_up() {
         (heard, kept)
     });
     let session = Session::new(&home, "s1", &home.project("shop"));
+    tell_a_turn(&home, &session, &port);
+    let (heard, _kept) = stranger.join().unwrap();
+    assert_eq!(heard.matches("GET /health HTTP/1.1").count(), 2, "{heard}");
+    assert!(
+        !heard.contains("walrus") && !heard.contains("POST"),
+        "{heard}"
+    );
+    assert_eq!(words(&home), ["The walrus swims at noon.\n\nNoted."]);
+}
+
+/// One turn, told by commands that would find a server at this port.
+fn tell_a_turn(home: &Home, session: &Session, port: &str) {
     for (name, fields) in [
         (
             "UserPromptSubmit",
@@ -124,17 +121,6 @@ fn a_stranger_at_the_port_hears_no_prompt_and_holds_nobody_up() {
             json!({"prompt_id": "p1", "last_assistant_message": "Noted."}),
         ),
     ] {
-        run(
-            &home,
-            &session.event(name, &fields),
-            &[("SAGE_PORT", &port)],
-        );
+        run(home, &session.event(name, &fields), &[("SAGE_PORT", port)]);
     }
-    let (heard, _kept) = stranger.join().unwrap();
-    assert_eq!(heard.matches("GET /health HTTP/1.1").count(), 2, "{heard}");
-    assert!(
-        !heard.contains("walrus") && !heard.contains("POST"),
-        "{heard}"
-    );
-    assert_eq!(words(&home), ["The walrus swims at noon.\n\nNoted."]);
 }
