@@ -41,6 +41,7 @@ mod why;
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use crate::allocator;
 use crate::config::{Config, Flags, SETTINGS};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -50,6 +51,7 @@ use output::Style;
 
 /// Runs `sage ARGUMENTS` (the program's name left out) and returns the exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
+    allocator::set_up();
     let arguments: Vec<OsString> = arguments.collect();
     // The client takes a failure of a hook for an objection, and 2 keeps the prompt from the model.
     let is_hook = arguments.first().is_some_and(|word| word == "hook");

@@ -1,7 +1,6 @@
 //! The line of a passage that shows best why it was found.
 
-use std::collections::HashMap;
-
+use super::query::ByTerm;
 use crate::text::{Analyser, one_line};
 
 /// Characters of an extract: one line of an index, about 40 tokens.
@@ -9,11 +8,7 @@ const EXTRACT_CHARS_MAX: usize = 160;
 
 /// The line that holds most of the query's terms (the first such), shortened to one line around
 /// its beginning.
-pub(super) fn extract(
-    passage: &str,
-    terms: &HashMap<String, usize>,
-    analyser: &Analyser,
-) -> String {
+pub(super) fn extract(passage: &str, terms: &ByTerm<'_>, analyser: &Analyser) -> String {
     let mut best = (0, passage);
     for line in passage.lines().filter(|line| !line.trim().is_empty()) {
         let mut seen: Vec<usize> = Vec::new();

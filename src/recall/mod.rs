@@ -29,6 +29,7 @@ use crate::text::{Analyser, has_unspaced};
 use asked::{Asked, corrected};
 use look::LOOKED_AT;
 use near::Near;
+use query::ByTerm;
 use rerank::RERANKED_MAX;
 use weights::Weights;
 
@@ -434,7 +435,7 @@ fn sessions_of(passages: &[Candidate]) -> Vec<i64> {
 }
 
 fn with_extracts(mut found: Recall, terms: Vec<String>, analyser: &Analyser) -> Recall {
-    let terms: HashMap<String, usize> = terms.into_iter().zip(0..).collect();
+    let terms = ByTerm::new(terms.iter().map(String::as_str).zip(0..));
     for hit in &mut found.hits {
         let text = &hit.memory.content.text;
         let passage = text.get(hit.passage.clone()).unwrap_or(text);

@@ -142,10 +142,16 @@ impl Query {
         held
     }
 
+    /// Whether any of these concepts, given ascending, follow one another in the query.
+    pub fn has_pair(&self, held: &[(usize, f64)]) -> bool {
+        let has = |concept: usize| held.binary_search_by_key(&concept, |held| held.0).is_ok();
+        held.len() > 1 && self.pairs.iter().any(|(a, b)| has(*a) && has(*b))
+    }
+
     /// Each term with its concept, for reading a text.
-    pub fn by_term(&self) -> HashMap<&str, usize> {
+    pub fn by_term(&self) -> ByTerm<'_> {
         let terms = self.terms.iter().map(String::as_str);
-        terms.zip(self.stands_for.iter().map(|of| of.0)).collect()
+        ByTerm::new(terms.zip(self.stands_for.iter().map(|of| of.0)))
     }
 
     /// Words that nothing stored has, each with its concept: perhaps slips of the finger.
@@ -168,6 +174,40 @@ impl Query {
             None => self.add(term, concept, 1.0),
         }
     }
+}
+
+/// Numbers by term. A recall asks it for each word of fifty passages, so most of the others are told
+/// by a bit, which takes a tenth of the time of hashing them.
+pub(super) struct ByTerm<'a> {
+    /// A bit for each term, several for one.
+    bits: u64,
+    sorted: Vec<(&'a str, usize)>,
+}
+
+impl<'a> ByTerm<'a> {
+    pub fn new(terms: impl Iterator<Item = (&'a str, usize)>) -> Self {
+        let mut sorted: Vec<(&str, usize)> = terms.collect();
+        sorted.sort_unstable();
+        let bits = sorted.iter().fold(0, |bits, (term, _)| bits | bit(term));
+        Self { bits, sorted }
+    }
+
+    pub fn get(&self, term: &str) -> Option<usize> {
+        if self.bits & bit(term) == 0 {
+            return None;
+        }
+        let place = self
+            .sorted
+            .binary_search_by(|(known, _)| (*known).cmp(term));
+        self.sorted.get(place.ok()?).map(|(_, number)| *number)
+    }
+}
+
+/// By the last two bytes and the length: terms often begin alike.
+fn bit(term: &str) -> u64 {
+    let ends = term.bytes().rev().take(2).map(usize::from);
+    let sum = ends.fold(term.len(), |sum, byte| 3 * sum + byte);
+    1 << (sum % 64)
 }
 
 /// For each concept the word that made it, if it is one of at least five letters a to z.
@@ -249,6 +289,17 @@ mod tests {
             [(0, 1.0 + 2.0 * OTHER_FORM)]
         );
         assert_eq!(query.pairs, [(0, 1), (1, 0)]);
+    }
+
+    #[test]
+    fn terms_are_found_by_name_and_others_are_not() {
+        let names: Vec<String> = (0..200).map(|number| format!("t{number}")).collect();
+        let known = ByTerm::new(names.iter().map(String::as_str).zip(0..));
+        for (number, name) in names.iter().enumerate() {
+            assert_eq!(known.get(name), Some(number));
+            assert_eq!(known.get(&format!("{name}.")), None);
+        }
+        assert_eq!(known.get(""), None);
     }
 
     #[test]

@@ -26,11 +26,15 @@ const FROM_BEST_OF_SESSION: f64 = 0.3;
 /// The weight of the session taken as one document, beside 1 for the turn: worth 2 points.
 const SESSION_WEIGHT: f64 = 0.2;
 
-/// Neighbours are looked up for this many of the best turns, up to four each; 100 find no more.
-const EXPANDED_MAX: usize = 50;
+/// Neighbours are looked up for this many of the best turns, up to four each; 50 find no more.
+const EXPANDED_MAX: usize = 25;
 
 /// How many of the first hits tell whether anything relevant was found.
 const JUDGED_MAX: usize = 10;
+
+/// Of so many of the best it is told whether they hold words that the query has side by side; of
+/// what comes later hardly any is looked at, and a pasted log has thousands of pairs.
+const PAIRS_KNOWN_MAX: usize = 100;
 
 /// When relevance is judged, a word in a turn beside counts so much of one in the turn itself: at the
 /// same silence on foreign questions half a point of recall at 10 more than at 1.
@@ -68,6 +72,8 @@ pub(super) struct Ranked {
     pub place: Option<(i64, i64)>,
     /// Its best passage.
     pub range: Range<usize>,
+    /// Whether that may hold two words which the query has side by side.
+    pub may_have_pair: bool,
     /// Higher is better. The best by words alone has about 1.5.
     pub score: f64,
     /// What its own words are worth, beside those of the best: at most 1.
@@ -189,6 +195,10 @@ pub(super) fn rank(
             .then(b.memory.cmp(&a.memory))
     });
     let judged = order.iter().take(JUDGED_MAX);
+    let has_pair = |shown: &Candidate| {
+        let held = weights.query.concepts(&shown.matches);
+        weights.query.has_pair(&held)
+    };
     Ranking {
         relevance: judged
             .map(|(_, memory)| around.coverage(weights, memory))
@@ -196,13 +206,15 @@ pub(super) fn rank(
         stands_out: near.stands_out,
         memories: order
             .into_iter()
-            .map(|(score, memory)| {
+            .enumerate()
+            .map(|(place, (score, memory))| {
                 let shown = shown(memory, &nearest);
                 Ranked {
                     memory: memory.memory,
                     passage: shown.passage,
                     place: memory.place.filter(|_| memory.kind == Kind::Turn),
                     range: shown.range.clone(),
+                    may_have_pair: place >= PAIRS_KNOWN_MAX || has_pair(shown),
                     score,
                     own: memory.score / turn_max,
                 }

@@ -102,6 +102,7 @@ pub(super) fn weigh(ranking: &mut Ranking, said: Said, held: Held) {
                 passage: passage.passage,
                 place: None,
                 range: passage.range,
+                may_have_pair: passage.matches.len() > 1,
                 score: 0.0,
                 own: 0.0,
             };

@@ -4,9 +4,12 @@
 //! November 2026 on LoCoMo and CoSQA). Month names and words that name code ("return", "class")
 //! stay in: they are what people search for.
 
+/// The bytes of the longest, "themselves".
+const LONGEST: usize = 10;
+
 /// Whether an English word, lower case, is left out of the index and of queries.
 pub(super) fn is_stop_word(word: &str) -> bool {
-    ENGLISH.binary_search(&word).is_ok()
+    word.len() <= LONGEST && ENGLISH.binary_search(&word).is_ok()
 }
 
 /// Whether a Chinese or Japanese character only holds a sentence together.

@@ -60,6 +60,10 @@ impl Analyser {
 
     /// The terms of one run such as `fix`, `don't`, `getUserName`, `src_path`, `main.rs`, `1.54.1`.
     fn word_terms(&self, run: &str, emit: &mut impl FnMut(&str)) {
+        // Most words of a text: there is nothing to take apart.
+        if run.bytes().all(|byte| byte.is_ascii_lowercase()) {
+            return self.part_term(run, emit);
+        }
         let run = run.trim_end_matches(is_joiner).trim_matches('_');
         let mut parts = Vec::new();
         parts_of(run, &mut parts);
@@ -79,11 +83,29 @@ impl Analyser {
     }
 
     fn part_term(&self, part: &str, emit: &mut impl FnMut(&str)) {
-        let word = part.to_lowercase();
-        if word.len() <= TERM_BYTES_MAX && !is_stop_word(&word) {
-            emit(&self.stemmer.stem(&word));
+        let word = lowercase(part);
+        if word.len() > TERM_BYTES_MAX || is_stop_word(&word) {
+            return;
+        }
+        match is_inflected(&word) {
+            true => emit(&self.stemmer.stem(&word)),
+            false => emit(&word),
         }
     }
+}
+
+fn lowercase(word: &str) -> Cow<'_, str> {
+    let is_lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    match word.bytes().all(is_lower) {
+        true => Cow::Borrowed(word),
+        false => Cow::Owned(word.to_lowercase()),
+    }
+}
+
+/// Whether the stemmer could take something off: all endings that it knows end in a letter from a
+/// to z, and it leaves words of two letters alone. Asking it costs more than all else.
+fn is_inflected(word: &str) -> bool {
+    word.len() > 2 && word.ends_with(|c: char| c.is_ascii_lowercase())
 }
 
 fn is_joiner(c: char) -> bool {
@@ -196,6 +218,8 @@ fn is_boundary(before: char, c: char, next: Option<char>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn terms(text: &str) -> Vec<String> {
@@ -214,6 +238,15 @@ mod tests {
             terms("The user's parser doesn't retry, won't, and won’t"),
             ["user", "parser", "retri"]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_asked_of_the_stemmer_it_would_leave_alone(word in "[a-z0-9йβé]{1,6}") {
+            if !is_inflected(&word) {
+                prop_assert_eq!(Analyser::default().stemmer.stem(&word), word.as_str());
+            }
+        }
     }
 
     #[test]

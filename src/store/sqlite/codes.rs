@@ -180,16 +180,26 @@ impl Codes {
         let of_scope = about
             .enumerate()
             .filter(|(_, about)| project.is_none_or(|project| project == about.project));
-        newest.extend(of_scope.map(|(place, about)| (-about.passage, place)));
-        if newest.len() > count {
-            newest.select_nth_unstable(count);
-            newest.truncate(count);
+        // Never all at once: of a large store they would be megabytes.
+        for (place, about) in of_scope {
+            newest.push((-about.passage, place));
+            if newest.len() > 2 * count {
+                keep_least(&mut newest, count);
+            }
         }
+        keep_least(&mut newest, count);
         newest.sort_unstable();
         let survivors = newest
             .iter()
             .filter_map(|(_, place)| self.survivor(query, *place));
         survivors.map(|survivor| survivor.estimate).collect()
+    }
+}
+
+fn keep_least(numbers: &mut Vec<(i64, usize)>, count: usize) {
+    if numbers.len() > count {
+        numbers.select_nth_unstable(count);
+        numbers.truncate(count);
     }
 }
 
