@@ -10,7 +10,7 @@ use super::vectors::{Known, LACKING, give_back, later, lock};
 use crate::blocking::blocking;
 use crate::error::Result;
 use crate::memory::Timestamp;
-use crate::models::{builtin, builtin_vector};
+use crate::models::{builtin, builtin_query_vector, builtin_vector};
 use crate::recall::{Meaning, Semantic};
 use crate::store::{Embedded, Made, Model, Work};
 
@@ -84,7 +84,7 @@ impl Engine {
         }
         let model = model.filter(|_| waiting <= known.passages / LACKING)?;
         let part = query.get(..query.floor_char_boundary(QUERY_BYTES_MAX));
-        let vector = builtin_vector(part.unwrap_or(query))?;
+        let vector = builtin_query_vector(part.unwrap_or(query))?;
         if vector.iter().all(|x| *x == 0.0) {
             return None;
         }

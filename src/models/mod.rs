@@ -12,7 +12,7 @@ mod rerank;
 mod service;
 
 pub use crate::breaker::Circuit;
-pub use builtin::{builtin, builtin_vector};
+pub use builtin::{builtin, builtin_query_vector, builtin_vector};
 pub use embed::{BATCH_MAX, Embedder, Embedding};
 pub use rerank::Reranker;
 pub use service::{Failure, ServiceHealth};

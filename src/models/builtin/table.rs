@@ -95,11 +95,11 @@ impl<'a> Table<'a> {
     }
 
     /// Adds a row to a sum.
-    pub fn add(&self, row: usize, sum: &mut [f32]) {
+    pub fn add(&self, row: usize, times: f32, sum: &mut [f32]) {
         let Some(length) = self.lengths.get(row) else {
             return;
         };
-        let length = (f32::from(*length) / LENGTH_STEPS - LENGTH_OFFSET).exp2() * self.unit;
+        let length = (f32::from(*length) / LENGTH_STEPS - LENGTH_OFFSET).exp2() * self.unit * times;
         let codes = self.codes.get(row * self.parts..).unwrap_or_default();
         let parts = sum.chunks_exact_mut(self.numbers_of_part);
         let books = self.codebooks.chunks_exact(CODES * self.numbers_of_part);
