@@ -352,7 +352,9 @@ fn elsewhere(folders: &Folders, scope: Scope) -> Vec<Scope> {
         let text = read(&folders.settings(*scope)).ok().flatten();
         text.is_some_and(|text| hooks_in(&text).is_ok_and(|hooks| !hooks.is_empty()))
     };
-    let others = Scope::ALL.into_iter().filter(|other| *other != scope);
+    let others = Scope::ALL
+        .into_iter()
+        .filter(|other| !folders.is_same(*other, scope));
     others.filter(has_hooks).collect()
 }
 
