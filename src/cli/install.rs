@@ -427,5 +427,6 @@ const WITHOUT_PROGRAM: &str = "
 # `docker exec` to start; git is not seen, so work trees and clones of one repository are projects
 # of their own (`docker exec sage /sage project alias` joins two), and `.sage.toml` is not read;
 # what happens while the container is down is not kept. To avoid that:
-#   docker cp sage:/sage ~/.local/bin/sage && sage install claude-code --via docker
+#   mkdir -p ~/.local/bin && docker cp sage:/sage ~/.local/bin/sage
+#   sage install claude-code --via docker
 ";
