@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 use tokio::time::{timeout, timeout_at};
 
-use super::{Outcome, Setup, output, place, variable};
+use super::{Outcome, Setup, output};
 use crate::blocking::blocking;
 use crate::claude::hooks::{EVENT_BYTES_MAX, Event, Home, Kind, Spool, rules_at};
 use crate::error::{Error, Result};
@@ -69,11 +69,10 @@ async fn answer(args: &Hook, setup: &Setup) -> Result<Option<String>> {
     };
     event.clean(&setup.engine).await?;
     let (config, at) = (&setup.config, Timestamp::now());
-    if !place::in_container(&variable) {
-        let dir = event.text("cwd").map(Path::new);
-        let rules = dir.filter(|dir| dir.is_absolute()).and_then(rules_at);
-        event.locate(rules);
-    }
+    // In Sage's own container the directory is not there, and nothing is added.
+    let dir = event.text("cwd").map(Path::new);
+    let rules = dir.filter(|dir| dir.is_absolute()).and_then(rules_at);
+    event.locate(rules);
     let spool = Spool::new(&config.data_dir, config.hooks.server.as_deref());
     let late = |_| {
         Err(Error::Unavailable(format!(

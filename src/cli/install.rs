@@ -352,7 +352,9 @@ fn elsewhere(folders: &Folders, scope: Scope) -> Vec<Scope> {
         let text = read(&folders.settings(*scope)).ok().flatten();
         text.is_some_and(|text| hooks_in(&text).is_ok_and(|hooks| !hooks.is_empty()))
     };
-    let others = Scope::ALL.into_iter().filter(|other| *other != scope);
+    let others = Scope::ALL
+        .into_iter()
+        .filter(|other| !folders.is_same(*other, scope));
     others.filter(has_hooks).collect()
 }
 
@@ -425,5 +427,6 @@ const WITHOUT_PROGRAM: &str = "
 # `docker exec` to start; git is not seen, so work trees and clones of one repository are projects
 # of their own (`docker exec sage /sage project alias` joins two), and `.sage.toml` is not read;
 # what happens while the container is down is not kept. To avoid that:
-#   docker cp sage:/sage ~/.local/bin/sage && sage install claude-code --via docker
+#   mkdir -p ~/.local/bin && docker cp sage:/sage ~/.local/bin/sage
+#   sage install claude-code --via docker
 ";

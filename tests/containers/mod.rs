@@ -4,3 +4,4 @@ mod compose;
 mod exec;
 mod image;
 mod life;
+mod set_up;

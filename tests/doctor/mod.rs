@@ -90,6 +90,21 @@ fn what_was_set_up_is_well() {
 }
 
 #[test]
+fn in_the_home_nothing_is_there_twice() {
+    let home = Home::new();
+    // The first thing that somebody does, in the folder where a terminal opens.
+    for args in [&["install", "claude-code", "--yes"][..], &["doctor"]] {
+        let mut command = home.command(args);
+        command.env("PATH", "/nowhere").env("SAGE_PORT", NOWHERE);
+        let finished = finish(&mut command);
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        let said = finished.stdout + &finished.stderr;
+        assert!(!said.contains("project scope"), "{said}");
+        assert!(!said.contains("--scope"), "{said}");
+    }
+}
+
+#[test]
 fn a_damaged_store_is_found() {
     let home = Home::new();
     home.ok(["remember", "--project", "shop", "Walruses swim at noon."]);

@@ -14,7 +14,8 @@ use super::{Ask, Connection, Finished, PATIENCE, Reply, eventually, finish, skip
 /// The engine, and the image of the committed sources in it.
 #[derive(Clone, Copy)]
 pub struct Engine {
-    host: &'static str,
+    /// Its `DOCKER_HOST`.
+    pub host: &'static str,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -116,16 +117,26 @@ impl Container {
     /// Starts the image as compose.embedded.yml does: read-only, without capabilities, limited.
     #[track_caller]
     pub fn start(engine: Engine) -> Self {
+        Self::named(engine, engine.name(), &[])
+    }
+
+    /// The same under this name and with these settings. For the name that the compose files give
+    /// it, take [`Engine::alone`] first.
+    #[track_caller]
+    pub fn named(engine: Engine, name: String, settings: &[String]) -> Self {
         let image = engine.image();
-        let name = engine.name();
         let data = format!("{name}:/data");
         #[rustfmt::skip]
-        engine.ok(&[
+        let mut args = vec![
             "run", "--detach", "--name", &name, "--volume", &data, "--publish", "127.0.0.1::17800",
             "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
             "--memory", "256m", "--memory-swap", "256m", "--pids-limit", "256",
-            "--env", "SAGE_ALLOW_INSECURE_BIND=1", "--health-interval", "1s", image,
-        ]);
+            "--env", "SAGE_ALLOW_INSECURE_BIND=1", "--health-interval", "1s",
+        ];
+        let settings = settings.iter().map(String::as_str);
+        args.extend(settings.flat_map(|setting| ["--env", setting]));
+        args.push(image);
+        engine.ok(&args);
         Self { engine, name }
     }
 
@@ -143,10 +154,15 @@ impl Container {
     /// Sends a request to the published port.
     #[track_caller]
     pub fn ask(&self, request: &Ask) -> Reply {
-        let at = self.engine.ok(&["port", &self.name, "17800"]);
-        let mut connection = Connection::tcp(at.trim());
+        let mut connection = Connection::tcp(&self.address());
         connection.send(&request.bytes());
         connection.reply()
+    }
+
+    /// Where its port is published, as `HOST:PORT`.
+    #[track_caller]
+    pub fn address(&self) -> String {
+        self.engine.ok(&["port", &self.name, "17800"])
     }
 
     /// `docker exec -i … NAME /sage ARGS`, as Claude Code is told to start it.

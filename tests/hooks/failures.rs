@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{Session, kept, words};
+use super::{Session, kept, waiting, words};
 use crate::harness::{Finished, Home, Server, finish_soon, finish_with_input};
 
 /// Far more than a hook's deadline, far less than anybody's patience with a lock: a loaded machine
@@ -19,17 +19,6 @@ fn hook(home: &Home, input: &str, variables: &[(&str, &str)]) -> Finished {
     command.env("SAGE_HOOK_DEADLINE_MS", "250");
     command.envs(variables.iter().copied());
     finish_with_input(&mut command, input.as_bytes())
-}
-
-/// The files of events that wait.
-fn waiting(home: &Home) -> Vec<std::path::PathBuf> {
-    let spools = std::fs::read_dir(home.data_dir().join("spool"))
-        .into_iter()
-        .flatten();
-    let files = spools.flat_map(|spool| std::fs::read_dir(spool.unwrap().path()).unwrap());
-    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    files.sort();
-    files
 }
 
 #[test]

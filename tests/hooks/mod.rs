@@ -137,6 +137,17 @@ pub fn context(output: &Value, name: &str) -> String {
     text.to_owned()
 }
 
+/// The files of events that wait.
+pub fn waiting(home: &Home) -> Vec<PathBuf> {
+    let spools = std::fs::read_dir(home.data_dir().join("spool"))
+        .into_iter()
+        .flatten();
+    let files = spools.flat_map(|spool| std::fs::read_dir(spool.unwrap().path()).unwrap());
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
 /// All memories of all projects, the oldest first.
 #[track_caller]
 pub fn kept(home: &Home) -> Vec<Value> {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Session, kept, words};
-use crate::harness::{Home, Server, on_every_store};
+use super::{Session, kept, waiting, words};
+use crate::harness::{Home, Server, finish_with_input, on_every_store};
 use crate::store::consistency::check_store;
 
 on_every_store!(what_belongs_to_none_is_brought_in);
@@ -95,6 +95,31 @@ fn two_projects_become_one(home: Home) {
         refused.stderr
     );
     check_store(&home);
+}
+
+#[test]
+fn a_server_is_told_of_a_repository_in_a_container() {
+    let home = Home::new();
+    home.project("shop/.git/objects");
+    home.project("shop/.git/refs");
+    home.file("shop/.git/HEAD", "ref: refs/heads/main\n");
+    let config = "[remote \"origin\"]\n\turl = https://example.org/acme/shop.git\n";
+    home.file("shop/.git/config", config);
+    home.file("shop/.sage.toml", "inject = false\n");
+    let event = json!({"hook_event_name": "SessionStart", "session_id": "s1",
+        "source": "startup", "cwd": home.project("shop")});
+    // One for development, with the client and the repository in it. Nobody answers, so that what
+    // would be told waits where it can be seen.
+    let mut command = home.command(["hook", "session-start"]);
+    command
+        .env("container", "podman")
+        .env("SAGE_SERVER", "http://127.0.0.1:9");
+    finish_with_input(&mut command, event.to_string().as_bytes());
+    let text = std::fs::read_to_string(waiting(&home).pop().unwrap()).unwrap();
+    let waiting: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let told = &waiting["event"];
+    assert_eq!(told["sage_project"], "example.org/acme/shop");
+    assert_eq!(told["sage_rules"], "inject = false\n");
 }
 
 #[test]

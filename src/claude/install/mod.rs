@@ -77,6 +77,15 @@ impl Folders {
         }
     }
 
+    /// Whether two scopes have the same settings: in the home, the project's are the person's.
+    pub fn is_same(&self, one: Scope, other: Scope) -> bool {
+        let [one, other] = [one, other].map(|scope| {
+            let path = self.settings(scope);
+            path.canonicalize().unwrap_or(path)
+        });
+        one == other
+    }
+
     /// The client's folder for this person.
     pub fn own(&self) -> PathBuf {
         match &self.config_dir {

@@ -42,7 +42,9 @@ pub(super) fn look() -> Installed {
         let name = path.display();
         match read(&path).and_then(|text| text.map(|text| settings(&text)).transpose()) {
             Ok(Some((hooks, value))) => {
-                if !hooks.is_empty() {
+                let mut known = installed.hooks.iter();
+                let is_known = known.any(|(known, _)| folders.is_same(*known, scope));
+                if !hooks.is_empty() && !is_known {
                     installed.hooks.push((scope, hooks));
                 }
                 installed.has_plugin |= has_plugin(&value);
