@@ -111,6 +111,14 @@ impl Breaker {
         })
     }
 
+    /// Forgets all failures: somebody has put right what was wrong. Tells whether calls had failed at
+    /// once.
+    pub fn reset(&self) -> bool {
+        let (circuit, _) = self.circuit(Instant::now());
+        *self.state() = State::default();
+        circuit != Circuit::Closed
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,6 +191,11 @@ mod tests {
         drop(probe);
         fail(&breaker, later);
         assert!(breaker.enter(later + PAUSE_MIN).is_err(), "the pause grows");
+        assert!(breaker.reset(), "it was open");
+        assert!(!breaker.reset(), "it was closed");
+        for _ in 0..FAILURES_MAX {
+            fail(&breaker, later);
+        }
         let probe = breaker.enter(later + PAUSE_MIN * 3).unwrap();
         probe.succeeded();
         assert_eq!(breaker.circuit(later), (Circuit::Closed, None));

@@ -54,6 +54,8 @@ impl Loader {
     /// Adds memories until there are this many passages; returns how many a second.
     pub fn fill(&mut self, passages: u64) -> Result<f64, String> {
         let (begin, before) = (Instant::now(), self.passages()?);
+        // Whoever goes on with a store that was begun has further turns, not the same once more.
+        self.turns = self.turns.max(before);
         let (mut now, mut told) = (before, Instant::now());
         while now < passages {
             // A turn has a passage at least.

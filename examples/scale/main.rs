@@ -2,7 +2,7 @@
 //!
 //!     cargo build --release --bins && cargo run --release --example scale -- --passages 10000,100000
 //!
-//! In a folder of TMPDIR, or in an empty database that `--database-url` names. English and Chinese; words are as unevenly
+//! In a folder of TMPDIR, or in a database that `--database-url` names. English and Chinese; words are as unevenly
 //! frequent as in prose, so some occur in nearly every passage. The store is loaded in this process,
 //! as an import does it, and asked through `sage serve`, as clients do it.
 #![allow(clippy::indexing_slicing, reason = "a program for developers")]
@@ -29,7 +29,7 @@ struct Options {
     /// the executable (default: `sage` beside this program's folder)
     #[argh(option)]
     sage: Option<PathBuf>,
-    /// an empty PostgreSQL database, instead of the embedded store
+    /// a PostgreSQL database, empty or begun by this program, instead of the embedded store
     #[argh(option)]
     database_url: Option<String>,
     /// how long each measurement goes on, in seconds (default 10)

@@ -77,6 +77,30 @@ impl Engine {
             .clone()
     }
 
+    /// Has whatever is left alone, since it did not answer, asked again at the next call, and names
+    /// it.
+    pub async fn reset_circuits(&self) -> Vec<&'static str> {
+        let store = self.store.lock().await.clone();
+        let embedder = self.vectors.embedder(&self.config.models).ok().flatten();
+        let reranker = self.reranker().ok().flatten();
+        let models = &self.config.models;
+        let were_open = [
+            ("the store", store.is_some_and(|store| store.reset())),
+            (
+                models.embed.names.service,
+                embedder.is_some_and(|embedder| embedder.reset()),
+            ),
+            (
+                models.rerank.names.service,
+                reranker.is_some_and(|reranker| reranker.reset()),
+            ),
+        ];
+        // Its queue waits for the end of a pause that is over.
+        self.vectors.wake();
+        let named = were_open.into_iter().filter(|(_, was_open)| *was_open);
+        named.map(|(name, _)| name).collect()
+    }
+
     /// How reranking is; nothing where no model is configured.
     pub fn rerank_status(&self) -> Option<RerankStatus> {
         self.config.models.rerank.url.as_ref()?;

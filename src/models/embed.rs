@@ -100,6 +100,11 @@ impl Embedder {
         self.inner.service.pause()
     }
 
+    /// Has the service asked again at once; tells whether it was left alone.
+    pub fn reset(&self) -> bool {
+        self.inner.service.reset()
+    }
+
     /// How the service is.
     pub fn health(&self) -> ServiceHealth {
         self.inner.service.health()

@@ -77,6 +77,11 @@ impl Reranker {
         &self.inner.model
     }
 
+    /// Has the service asked again at once; tells whether it was left alone.
+    pub fn reset(&self) -> bool {
+        self.inner.service.reset()
+    }
+
     /// How the service is.
     pub fn health(&self) -> ServiceHealth {
         self.inner.service.health()

@@ -172,6 +172,11 @@ impl Service {
         }
     }
 
+    /// Has it asked again at once; tells whether it was left alone.
+    pub fn reset(&self) -> bool {
+        self.breaker.reset()
+    }
+
     /// How its settings are called.
     pub fn names(&self) -> &'static Names {
         self.names

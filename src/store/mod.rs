@@ -345,6 +345,15 @@ impl Store {
         }
     }
 
+    /// Has a server asked again at once; tells whether it was left alone.
+    pub fn reset(&self) -> bool {
+        match self {
+            // Nothing keeps it from its file.
+            Self::Sqlite(_) => false,
+            Self::Postgres(store) => store.reset(),
+        }
+    }
+
     /// Which store, and where: one line for people.
     pub fn describe(config: &Config) -> String {
         if config.database.is_set() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{found, remember, search};
-use crate::harness::{Ask, Embedder, Home, KEY, Mood, Server, eventually, on_every_store};
+use crate::harness::{Ask, Embedder, Home, KEY, Mood, Server, eventually, finish, on_every_store};
 
 /// By words the first is the better answer to [`QUERY`], by meaning the second.
 const BARRIER: &str = "The barrier of the car park is broken";
@@ -159,4 +159,53 @@ fn does_without(home: &Home, mood: &Mood) {
     assert_eq!(reranking(&server)["problem"], json!(null));
     let told = format!("{problem} {status} {answer} {:?}", server.end().lines);
     assert!(!told.contains(KEY), "{told}");
+}
+
+#[test]
+fn a_service_that_is_left_alone_is_asked_again_once_somebody_says_so() {
+    let home = Home::new();
+    let reranker = Embedder::start(64);
+    let server = serve(&home, &reranker, &[]);
+    remember(&server, BARRIER);
+    remember(&server, YARD);
+    let leave_alone = || {
+        reranker.be(Mood::Status(500, None));
+        eventually("the service to be left alone", || {
+            found(&server, QUERY);
+            (reranking(&server)["circuit"] == json!("open")).then_some(())
+        });
+        reranker.be(Mood::Well);
+    };
+    let url = format!("http://{}", server.address());
+    let reset = || {
+        let mut command = home.command(["doctor", "--reset-circuits"]);
+        finish(command.env("SAGE_SERVER", &url)).stdout
+    };
+
+    leave_alone();
+    let told = reset();
+    assert!(
+        told.contains("to be asked again: reranking service"),
+        "{told}"
+    );
+    assert_eq!(found(&server, QUERY)[0], YARD);
+    assert!(reset().contains("nothing was left alone"));
+
+    leave_alone();
+    let told = server.tool("reset_circuit_breaker", json!({}));
+    assert!(told.contains("again: reranking service"), "{told}");
+    assert_eq!(found(&server, QUERY)[0], YARD);
+}
+
+#[test]
+fn without_a_server_there_is_no_circuit_to_reset() {
+    let home = Home::new();
+    let mut command = home.command(["doctor", "--reset-circuits"]);
+    let finished = finish(command.env("SAGE_SERVER", "http://127.0.0.1:9"));
+    assert_eq!(finished.code, 1);
+    assert!(
+        finished.stdout.contains("nobody answers"),
+        "{}",
+        finished.stdout
+    );
 }

@@ -21,12 +21,18 @@ use crate::error::Result;
     help_triggers("-h", "--help"),
     example = "sage doctor",
     example = "sage doctor --json",
-    note = "It changes nothing. Exit code 1 says that something does not work."
+    example = "sage doctor --reset-circuits",
+    note = "It changes nothing. Exit code 1 says that something does not work.",
+    note = "A server leaves a database or a model's service alone for up to two minutes that did not \
+            answer five times; --reset-circuits tells it to ask again at once."
 )]
 pub(super) struct Doctor {
     /// print JSON: checks (name, state, text, advice), well
     #[argh(switch)]
     json: bool,
+    /// first tell the server to ask again what it has left alone
+    #[argh(switch)]
+    reset_circuits: bool,
     /// the folder that holds the store
     #[argh(option)]
     pub(super) data_dir: Option<std::path::PathBuf>,
@@ -93,6 +99,9 @@ impl Finding {
 pub(super) async fn run(args: &Doctor, setup: &Setup) -> Result<Outcome> {
     let installed = client::look();
     let mut findings = vec![executable()];
+    if args.reset_circuits {
+        findings.push(server::reset_circuits(setup, &installed).await);
+    }
     findings.extend(store::check(setup).await);
     findings.extend(server::check(setup, &installed).await);
     findings.extend(client::check(&installed));

@@ -12,40 +12,97 @@ const NAME: &str = "server";
 
 const TOKEN_ADVICE: &str = "set SAGE_TOKEN or SAGE_TOKEN_FILE as the server has it";
 
+/// Where the server is, if it can be asked.
+struct Place {
+    address: String,
+    /// Whether somebody names it, in settings or in the client's files, and so needs it.
+    is_named: bool,
+    /// A header line, or nothing.
+    token: String,
+}
+
+impl Place {
+    fn find(setup: &Setup, installed: &Installed) -> Option<Self> {
+        let config = &setup.config;
+        let named = config.hooks.server.clone().or(installed.server.clone());
+        let is_named = named.is_some();
+        let token = config.server.read_token().ok().flatten();
+        // A token is for the server that was named, not for whoever listens there.
+        let token = token.filter(|_| is_named).map_or(String::new(), |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
+        Some(Self {
+            address: named.or_else(|| config.server.own_address())?,
+            is_named,
+            token,
+        })
+    }
+}
+
+/// Tells the server to ask again what it has left alone. Commands leave nothing alone for longer than
+/// they run, so only a server need be told.
+pub(super) async fn reset_circuits(setup: &Setup, installed: &Installed) -> Finding {
+    const NAME: &str = "circuits";
+    let Some(place) = Place::find(setup, installed) else {
+        let advice = "send POST /api/circuits/reset to the socket";
+        return Finding::fail(NAME, "the server listens at a socket only", advice);
+    };
+    let (address, line) = (&place.address, "POST /api/circuits/reset");
+    let answer = match ask(address, line, &place.token, "").await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let told = format!("nobody answers at {address} ({error})");
+            let advice = "a server that starts asks everybody; there is nothing to reset";
+            return Finding::fail(NAME, told, advice);
+        }
+    };
+    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let names = body.get("reset").and_then(Value::as_array);
+    let Some(names) = names.filter(|_| answer.status == 200) else {
+        let told = format!("{address} answered {}", answer.status);
+        return Finding::fail(NAME, told, TOKEN_ADVICE);
+    };
+    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+    Finding::ok(
+        NAME,
+        match names.as_slice() {
+            [] => "nothing was left alone".to_owned(),
+            names => format!("to be asked again: {}", names.join(", ")),
+        },
+    )
+}
+
 pub(super) async fn check(setup: &Setup, installed: &Installed) -> Vec<Finding> {
-    let config = &setup.config;
-    // Whoever names a server, in settings or in the client's files, needs it.
-    let named = config.hooks.server.clone().or(installed.server.clone());
-    let Some(address) = named.clone().or_else(|| config.server.own_address()) else {
+    let Some(Place {
+        address,
+        is_named,
+        token,
+    }) = Place::find(setup, installed)
+    else {
         return vec![Finding::ok(
             NAME,
             "listens at a socket only; it was not asked",
         )];
     };
-    let token = config.server.read_token().ok().flatten();
-    let token = token.map_or(String::new(), |token| {
-        format!("Authorization: Bearer {token}\r\n")
-    });
-    // A token is for the server that was named, not for whoever listens there.
-    let token = if named.is_some() { token.as_str() } else { "" };
+    let token = token.as_str();
     let answer = match ask(&address, "GET /health", token, "").await {
         Ok(answer) => answer,
         Err(error) => {
-            return vec![match named {
-                Some(_) => Finding::fail(
+            return vec![match is_named {
+                true => Finding::fail(
                     NAME,
                     format!("nobody answers at {address} ({error})"),
                     "start it: `sage serve`, or `docker compose up`; hooks lose nothing that is \
                      said in commands, but what they would ask over HTTP is lost meanwhile",
                 ),
-                None => Finding::ok(NAME, "none runs, and none is needed"),
+                false => Finding::ok(NAME, "none runs, and none is needed"),
             }];
         }
     };
     let health: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let mut finding = judge(setup, &address, named.is_some(), answer.status, &health).await;
+    let mut finding = judge(setup, &address, is_named, answer.status, &health).await;
     // Health says more than others get to hear without a token.
-    if named.is_some() && finding.state == State::Ok {
+    if is_named && finding.state == State::Ok {
         let asked = ask(&address, "GET /metrics", token, "").await;
         if asked.is_ok_and(|answer| answer.status == 401) {
             finding = Finding::fail(

@@ -71,10 +71,14 @@ async fn generate_prompt(call: &Call<'_>, arguments: &Arguments) -> Result<Strin
     Ok(parts.join("\n\n"))
 }
 
-/// There is no breaker to reset: the store is tried again at every call, so this tries it now.
+/// Whatever was left alone is asked again, the store at once.
 async fn reset_circuit_breaker(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
+    let reset = match call.engine.reset_circuits().await.as_slice() {
+        [] => "Nothing was left alone.".to_owned(),
+        names => format!("To be asked again: {}.", names.join(", ")),
+    };
     let status = get_status::run(call, arguments).await?;
-    Ok(format!("The store was tried again just now.\n{status}"))
+    Ok(format!("{reset}\n{status}"))
 }
 
 /// Every former name, for tests.

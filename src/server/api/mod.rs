@@ -42,7 +42,7 @@ type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'a>>;
 type Run = for<'a> fn(&'a Call<'a>) -> Outcome<'a>;
 
 /// Everything there is, in the order of the document.
-static OPERATIONS: [&Operation; 17] = [
+static OPERATIONS: [&Operation; 18] = [
     &recall::SEARCH,
     &recall::CONTEXT,
     &memories::LIST,
@@ -56,6 +56,7 @@ static OPERATIONS: [&Operation; 17] = [
     &sessions::RENAME,
     &sessions::PROJECTS,
     &sessions::STATS,
+    &sessions::RESET,
     &openapi::DOCUMENT,
     &predecessor::SAVE_CONVERSATION,
     &predecessor::GET_CONTEXT,

@@ -275,6 +275,7 @@ fn schemas() -> Value {
         })),
         "Project": object(json!({"key": text, "name": text, "memories": whole})),
         "Projects": object(json!({"projects": list_of("Project")})),
+        "Reset": object(json!({"reset": {"type": "array", "items": text}})),
         "Stats": with_reach(json!({
             "memories": object(json!({"turn": whole, "note": whole, "summary": whole})),
             "superseded": whole,

@@ -90,6 +90,23 @@ pub(super) static STATS: Operation = Operation {
     run: |call| Box::pin(stats(call)),
 };
 
+pub(super) static RESET: Operation = Operation {
+    method: Method::POST,
+    path: "/api/circuits/reset",
+    summary: "Ask again, at the next call, whatever is left alone since it did not answer: a database, \
+              a model's service.",
+    fields: &[],
+    has_body: false,
+    is_former: false,
+    answers: &[(200, "Reset")],
+    run: |call| Box::pin(reset(call)),
+};
+
+async fn reset(call: &Call<'_>) -> Result<Reply> {
+    let names = call.engine.reset_circuits().await;
+    Ok(Reply::ok(json!({"reset": names})))
+}
+
 async fn list(call: &Call<'_>) -> Result<Reply> {
     let reach = call.reach().await?;
     if let Some(silence) = reach.silence() {

@@ -103,6 +103,11 @@ struct Inner {
 }
 
 impl Postgres {
+    /// Has the server asked again at once; tells whether it was left alone.
+    pub fn reset(&self) -> bool {
+        self.inner.breaker.reset()
+    }
+
     /// Reads the settings and the files that they name. The server is asked at the first call.
     pub async fn open(settings: DatabaseConfig) -> Result<Self> {
         blocking(move || {
