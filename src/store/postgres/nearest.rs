@@ -24,6 +24,11 @@ const SCANNED_BESIDE_INDEX_MAX: u64 = 20_000;
 /// How many the index gives: the most that it is willing to look for at once.
 const INDEXED_MAX: usize = 1_000;
 
+/// The same for short codes, as those of the built-in table are. It only adds to what words have
+/// found, and of a million passages the index takes 16 ms for 200 and 100 ms for 1,000.
+const INDEXED_SHORT_MAX: usize = 200;
+const SHORT_BITS: usize = 96;
+
 pub(super) async fn nearest(
     db: &Db,
     query: &CandidateQuery,
@@ -131,8 +136,11 @@ async fn near_codes(
     let distance = match index {
         None => format!("bit_count(e.code # {asked}::varbit), e.passage_id DESC"),
         Some(extension) => {
-            *limit = INDEXED_MAX;
-            db.batch(&index_settings(extension)).await?;
+            *limit = match dimension <= SHORT_BITS {
+                true => INDEXED_SHORT_MAX,
+                false => INDEXED_MAX,
+            };
+            db.batch(&index_settings(extension, *limit)).await?;
             format!(
                 "e.code::bit({dimension}) OPERATOR({}.<~>) {asked}::bit({dimension})",
                 extension.schema
@@ -154,12 +162,12 @@ async fn near_codes(
     read.collect()
 }
 
-fn index_settings(extension: &Extension) -> String {
+fn index_settings(extension: &Extension, limit: usize) -> String {
     let iterative = match extension.is_iterative() {
         true => "; SET LOCAL hnsw.iterative_scan = relaxed_order",
         false => "",
     };
-    format!("SET LOCAL hnsw.ef_search = {INDEXED_MAX}{iterative}")
+    format!("SET LOCAL hnsw.ef_search = {limit}{iterative}")
 }
 
 /// The codes of the newest passages of the scope, whatever the filter.
