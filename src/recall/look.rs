@@ -267,7 +267,7 @@ fn words(memory: &Memory, analyser: &Analyser) -> Vec<u64> {
         words.push(hash(term))
     });
     if !words.is_empty() {
-        // No word has it: of its complement none was made.
+        // The complement, so that a text with this word in it is no different kind.
         words.push(!hash(memory.kind.name()));
     }
     words.sort_unstable();

@@ -177,7 +177,7 @@ impl Query {
 }
 
 /// Numbers by term. A recall asks it for each word of fifty passages, so most of the others are told
-/// by a bit, which takes a tenth of the time of hashing them.
+/// by a bit, without being hashed.
 pub(super) struct ByTerm<'a> {
     /// A bit for each term, several for one.
     bits: u64,

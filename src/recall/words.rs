@@ -12,11 +12,11 @@ use crate::error::Result;
 use crate::store::{CandidateQuery, Candidates, Nearest, Store};
 
 /// So many of the best by words are weighed. With 100 questions about code lose 0.4 points of recall
-/// at 10; 400 find no more.
+/// at 10; 400 find 0.4 more, for twice the rows.
 const WEIGHED_MAX: usize = 200;
 
 /// How much of a score is nearness: .4 loses 2 points of recall at 10 where questions name the wrong
-/// speaker, .3 loses 1.6 on questions about code (docs/recall.md).
+/// speaker, .3 loses 1.2 on questions about code (docs/recall.md).
 const WEIGHT: f64 = 0.35;
 
 /// Below this relevance everything stored is compared. Questions that share only common characters

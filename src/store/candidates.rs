@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::vector;
 use crate::memory::{Filter, Kind, Scope, Timestamp};
 
-/// How many passages a query may take from the index: so many cost about 2 ms in the embedded
+/// How many passages a query may take from the index: 1,000 cost about 3 ms in the embedded
 /// store, and recall is the same with 1,000, with 4,000 and with all of them (docs/recall.md).
 pub const POSTINGS_MAX: usize = 500;
 

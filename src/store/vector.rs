@@ -35,7 +35,7 @@ pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
 
 /// Reads a LEB128 number; nothing where it is damaged or the bytes end.
 pub(super) fn read_number(bytes: &mut std::slice::Iter<'_, u8>) -> Option<u64> {
-    // By hand, since a recall reads 200,000 of them and iterators are not melted down for size.
+    // By hand, since a recall reads 100,000 of them and iterators are not melted down for size.
     let (mut number, mut shift) = (0, 0);
     while shift < u64::BITS {
         let byte = *bytes.next()?;

@@ -103,7 +103,7 @@ fn lowercase(word: &str) -> Cow<'_, str> {
 }
 
 /// Whether the stemmer could take something off: all endings that it knows end in a letter from a
-/// to z, and it leaves words of two letters alone. Asking it costs more than all else.
+/// to z, and it leaves words of two letters alone. Asking it is half of the work on a word.
 fn is_inflected(word: &str) -> bool {
     word.len() > 2 && word.ends_with(|c: char| c.is_ascii_lowercase())
 }

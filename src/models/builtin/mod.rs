@@ -59,7 +59,7 @@ pub fn builtin_query_vector(text: &str) -> Option<Vec<f32>> {
 }
 
 /// What a word of a question counts is its count to this power, as in the ranking by words: dialogues
-/// as queries gain 0.4 points of recall at 10 over counting in full, and lose 0.4 at 0.
+/// as queries gain 0.3 points of recall at 10 over counting in full; at 0 Chinese ones lose 1.5.
 const REPEATS: f32 = 0.5;
 
 fn of_length_1(mut sum: Vec<f32>) -> Vec<f32> {
