@@ -37,9 +37,7 @@ impl Engine {
         if let Ok(store) = asked {
             *lock(&self.vectors.known) = None;
             known = self.vectors.known(&store).await.ok();
-            if is_asked {
-                store_problem = store.vector_problem().await.ok().flatten();
-            }
+            store_problem = store.vector_problem(is_asked).await.ok().flatten();
         }
         let model = known.as_ref().and_then(|known| match is_asked {
             true => current(embedder?, &known.models),

@@ -238,7 +238,7 @@ verbs! {
     /// those that have no vector are left out.
     similarities(model: i64, vector: Arc<[f32]>, passages: Vec<i64>) -> Vec<(i64, f32)>;
     /// What holds vectors back, in words, if something does.
-    vector_problem() -> Option<String>;
+    vector_problem(of_service: bool) -> Option<String>;
     /// Live memories by the store's own numbers, in the order asked; those that are gone or
     /// outside the scope are left out.
     memories_by_row(scope: Scope, rows: Vec<i64>) -> Vec<(i64, Memory)>;

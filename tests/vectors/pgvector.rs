@@ -5,7 +5,7 @@ use std::cell::Cell;
 use serde_json::json;
 
 use super::{OTHERS, all_made, found, remember, serve, vectors};
-use crate::harness::{Database, Embedder, Home, clusters, on_postgres, skipped};
+use crate::harness::{Database, Embedder, Home, Server, clusters, on_postgres, skipped};
 
 const WANTED: &str = "The blue car is broken since Monday";
 
@@ -125,4 +125,27 @@ fn a_large_project_is_searched_by_the_index() {
             (database.sql(&scans) != "0").then_some(())
         });
     });
+}
+
+#[test]
+fn a_store_too_large_for_the_table_without_an_index_says_so() {
+    on_postgres(
+        "vectors::pgvector::a_store_too_large_for_the_table_without_an_index_says_so",
+        |database| {
+            let home = Home::on(database);
+            let server = Server::start(&home);
+            remember(&server, WANTED);
+            let database = home.postgres().unwrap();
+            database.sql("DROP EXTENSION IF EXISTS vector CASCADE");
+            let status = || server.tool("get_status", json!({}));
+            assert!(!status().contains("PROBLEM"), "{}", status());
+            // What is counted decides; to keep as much would take minutes.
+            database.sql("UPDATE holding SET passages = 60000");
+            assert!(
+                status().contains("pgvector) is not installed"),
+                "{}",
+                status()
+            );
+        },
+    );
 }

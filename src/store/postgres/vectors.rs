@@ -10,7 +10,7 @@ use super::db::{Db, Outcome, Values};
 use super::index::column;
 use super::memories::name_column;
 use crate::error::Error;
-use crate::memory::Timestamp;
+use crate::memory::{Scope, Timestamp};
 use crate::store::MovedVector;
 use crate::store::columns::time_of;
 use crate::store::quantised;
@@ -426,17 +426,23 @@ pub(super) async fn give_back(
     Ok(())
 }
 
-/// What holds vectors back.
-pub(super) async fn problem(db: &Db) -> Outcome<Option<String>> {
+/// What holds vectors back: those of a service's models, or those of the built-in one, which finds as
+/// much without an index up to [`SCANNED_MAX`](super::nearest::SCANNED_MAX) passages.
+pub(super) async fn problem(db: &Db, of_service: bool) -> Outcome<Option<String>> {
+    if !of_service {
+        let held = super::candidates::corpus_passages(db, &Scope::All).await?;
+        if held <= super::nearest::SCANNED_MAX {
+            return Ok(None);
+        }
+    }
     let problem = match extension(db).await? {
         None => "the extension vector (pgvector) is not installed",
         Some(extension) if !extension.is_enough() => "pgvector is older than 0.7",
         Some(_) => {
             let models = models(db).await?;
             let mut is_whole = true;
-            // The built-in one weighs what words found, and seldom looks farther.
-            let named = |model: &&Model| !model.name.starts_with("builtin-");
-            for model in models.iter().filter(named) {
+            let is_meant = |model: &&Model| model.name.starts_with("builtin-") != of_service;
+            for model in models.iter().filter(is_meant) {
                 is_whole &= has_index(db, model.id).await?;
             }
             match is_whole {

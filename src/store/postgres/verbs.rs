@@ -146,8 +146,8 @@ impl Postgres {
         .await
     }
 
-    pub async fn vector_problem(&self) -> Result<Option<String>> {
-        self.read_at_once(|db| async move { vectors::problem(&db).await })
+    pub async fn vector_problem(&self, of_service: bool) -> Result<Option<String>> {
+        self.read_at_once(|db| async move { vectors::problem(&db, of_service).await })
             .await
     }
 

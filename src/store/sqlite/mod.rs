@@ -303,7 +303,7 @@ impl Sqlite {
     }
 
     /// Nothing is missing here.
-    pub async fn vector_problem(&self) -> Result<Option<String>> {
+    pub async fn vector_problem(&self, _of_service: bool) -> Result<Option<String>> {
         Ok(None)
     }
 
