@@ -1,10 +1,11 @@
 //! What is put before a model without being asked: what fits a prompt, and what a session starts
 //! with.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::context::{Room, entry, pack};
+use super::query::ByTerm;
 use super::rerank::rerank;
 use super::{Aids, Asked, CONTEXT_HITS_MAX, Context, Hit, Means, Silence, find};
 use crate::blocking::blocking;
@@ -142,8 +143,14 @@ fn choose(
     let free = free.map(|(hit, _)| hit.clone()).collect();
     let context = pack(free, scope, room, silence);
     let given: HashSet<MemoryId> = context.hits.iter().map(|hit| hit.memory.id).collect();
-    let mut asked: Vec<String> = Vec::new();
-    analyser.terms(&request.prompt, |term| asked.push(term.to_owned()));
+    let (mut asked, mut seen) = (Vec::new(), HashSet::new());
+    analyser.terms(&request.prompt, |term| {
+        if seen.insert(term.to_owned()) {
+            asked.push(term.to_owned());
+        }
+    });
+    // Named once each, in the order of the prompt.
+    let by_term = ByTerm::new(asked.iter().map(String::as_str).zip(0..));
     let lines = hits.into_iter().zip(outcomes).enumerate();
     let lines = lines
         .filter(|(at, (hit, _))| *at < EXPLAINED_MAX || given.contains(&hit.memory.id))
@@ -153,7 +160,7 @@ fn choose(
                 false => outcome,
             };
             let tokens = estimate_tokens(&entry(&hit, scope));
-            let terms = shared_terms(&hit, &asked, analyser);
+            let terms = shared_terms(&hit, &asked, &by_term, analyser);
             (hit, outcome, terms, tokens)
         });
     Injected {
@@ -162,15 +169,12 @@ fn choose(
     }
 }
 
-fn shared_terms(hit: &Hit, asked: &[String], analyser: &Analyser) -> String {
+fn shared_terms(hit: &Hit, asked: &[String], by_term: &ByTerm<'_>, analyser: &Analyser) -> String {
     let text = &hit.memory.content.text;
     let passage = text.get(hit.passage.clone()).unwrap_or(text);
-    let mut there = HashSet::new();
-    analyser.terms(passage, |term| {
-        there.insert(term.to_owned());
-    });
-    // Taken out, so that each is named once.
-    let shared = asked.iter().filter(|term| there.remove(*term));
+    let mut there = BTreeSet::new();
+    analyser.terms(passage, |term| there.extend(by_term.get(term)));
+    let shared = there.into_iter().filter_map(|index| asked.get(index));
     let shared: Vec<&str> = shared.take(REASON_TERMS_MAX).map(String::as_str).collect();
     shared.join(" ")
 }

@@ -11,9 +11,9 @@ use super::rank::{Ranked, Ranking};
 use crate::error::Result;
 use crate::store::{CandidateQuery, Candidates, Nearest, Store};
 
-/// So many of the best by words are weighed. With 100 questions about code lose 0.4 points of recall
-/// at 10; 400 find 0.4 more, for twice the rows.
-const WEIGHED_MAX: usize = 200;
+/// So many of the best by words are weighed. 200 find as much (within 0.1 points of recall at 10), for
+/// twice the rows.
+const WEIGHED_MAX: usize = 100;
 
 /// How much of a score is nearness: .4 loses 2 points of recall at 10 where questions name the wrong
 /// speaker, .3 loses 1.2 on questions about code (docs/recall.md).

@@ -35,8 +35,13 @@ pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
 
 /// Reads a LEB128 number; nothing where it is damaged or the bytes end.
 pub(super) fn read_number(bytes: &mut std::slice::Iter<'_, u8>) -> Option<u64> {
-    // By hand, since a recall reads 100,000 of them and iterators are not melted down for size.
-    let (mut number, mut shift) = (0, 0);
+    // By hand, since a recall reads 100,000 of them and iterators are not melted down for size. Most
+    // are a count, or the distance to the next term, of one byte.
+    let first = *bytes.next()?;
+    if first < 0x80 {
+        return Some(u64::from(first));
+    }
+    let (mut number, mut shift) = (u64::from(first & 0x7f), 7);
     while shift < u64::BITS {
         let byte = *bytes.next()?;
         number |= u64::from(byte & 0x7f) << shift;

@@ -13,11 +13,33 @@ pub(super) enum Class {
     Gap,
 }
 
+/// What a character is.
+#[inline]
 pub(super) fn class(c: char) -> Class {
+    // A recall asks this of each character of fifty passages, several times.
+    match ASCII.get(c as usize) {
+        Some(class) => *class,
+        None => class_beyond_ascii(c),
+    }
+}
+
+#[allow(clippy::indexing_slicing, reason = "the compiler runs it")]
+const ASCII: [Class; 128] = {
+    let mut classes = [Class::Gap; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        classes[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => Class::Word,
+            b'.' | b'-' => Class::Joiner,
+            _ => Class::Gap,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+fn class_beyond_ascii(c: char) -> Class {
     match c {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => Class::Word,
-        '.' | '-' => Class::Joiner,
-        _ if c.is_ascii() => Class::Gap,
         _ if is_unspaced(c) => Class::Unspaced,
         _ if c.is_alphanumeric() => Class::Word,
         _ => Class::Gap,
