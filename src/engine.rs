@@ -26,6 +26,7 @@ use crate::capture::{TAGS_MAX, normal_tags};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::memory::{Filter, Memory, MemoryId, Page, Project, Scope, Session, Timestamp};
+use crate::order::sort;
 use crate::recall::{self, Context, ContextRequest, LeftOut, Means, Recall, RecallRequest};
 use crate::store::Store;
 use crate::text::{Analyser, one_line};
@@ -452,7 +453,7 @@ impl Engine {
 fn checked(filter: &Filter) -> Result<Filter> {
     let mut filter = filter.clone();
     filter.tags = normal_tags(filter.tags);
-    filter.kinds.sort_unstable();
+    sort(&mut filter.kinds);
     filter.kinds.dedup();
     if filter.tags.len() > TAGS_MAX {
         return Err(Error::invalid(

@@ -8,6 +8,7 @@ mod allocator;
 mod ask;
 mod blocking;
 mod breaker;
+mod order;
 mod tls;
 
 pub mod config;

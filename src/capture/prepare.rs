@@ -9,6 +9,7 @@ use super::{Capture, Refusal};
 use crate::error::{Error, Result};
 use crate::memory::{Content, Kind, MemoryId, Project, Timestamp};
 use crate::models::{builtin, builtin_vector};
+use crate::order::sort;
 use crate::store::{NewMemory, NewPassage, OwnVector};
 use crate::text::{Analyser, split_passages, strip_injected};
 
@@ -340,7 +341,7 @@ pub fn normal_tags(tags: impl IntoIterator<Item = String>) -> Vec<String> {
         })
         .filter(|tag| !tag.is_empty())
         .collect();
-    tags.sort_unstable();
+    sort(&mut tags);
     tags.dedup();
     tags
 }
@@ -371,7 +372,7 @@ pub fn passages_of(text: &str, created_at: Timestamp, analyser: &Analyser) -> Ve
             });
         }
         let mut terms: Vec<_> = terms.into_iter().collect();
-        terms.sort_unstable();
+        sort(&mut terms);
         (length, terms)
     };
     split_passages(text)

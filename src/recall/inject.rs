@@ -11,6 +11,7 @@ use super::{Aids, Asked, CONTEXT_HITS_MAX, Context, Hit, Means, Silence, find};
 use crate::blocking::blocking;
 use crate::error::Result;
 use crate::memory::{Filter, Memory, MemoryId, Project, Scope, Timestamp};
+use crate::order::sort_by;
 use crate::store::trace::{Outcome, Usage};
 use crate::text::{Analyser, estimate_tokens, split_passages};
 
@@ -109,7 +110,7 @@ fn order_by_use(hits: &mut [Hit], usage: &[Usage]) {
         hit.score *= nudge(*usage);
     }
     // Stable: equal ones stay in the order of the ranking.
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+    sort_by(hits, |a, b| b.score.total_cmp(&a.score));
 }
 
 /// What use is worth: a factor close to 1.

@@ -9,6 +9,7 @@ use super::query::ByTerm;
 use super::rank::{Ranked, day_of};
 use super::weights::Weights;
 use crate::memory::{Kind, Memory};
+use crate::order::sort_by;
 use crate::text::{Analyser, spans};
 
 /// So many of the best are read. 30 find half a point of recall at 10 less on LoCoMo, 200 no more.
@@ -82,7 +83,7 @@ pub(super) fn look(
         }
     }
     // Stable: equal ones stay in the order of the ranking.
-    best.sort_by(|a, b| b.score.total_cmp(&a.score));
+    sort_by(&mut best, |a, b| b.score.total_cmp(&a.score));
     let again = match left_out.keeps(Evidence::Duplicates) {
         true => take_repeated(&mut best, read, analyser),
         false => Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::order::sort_by_key;
 use crate::store::{Candidate, Candidates, Nearest};
 
 /// What is near in meaning: 1 for the nearest passage, 0 for the farthest of those that were found.
@@ -33,7 +34,7 @@ impl Near {
         let new = near.passages.into_iter().map(|(candidate, _)| candidate);
         let new = new.filter(|candidate| !known.contains(&candidate.passage));
         found.passages.extend(new);
-        found.passages.sort_unstable_by_key(|found| found.passage);
+        sort_by_key(&mut found.passages, |found| found.passage);
         Self {
             by_passage,
             stands_out,

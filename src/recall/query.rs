@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::evidence::{Evidence, LeftOut};
 use crate::memory::Timestamp;
+use crate::order::{sort, sort_by_key};
 use crate::store::candidates::TERMS_MAX;
 use crate::text::{Analyser, Span, other_forms, spans};
 
@@ -131,7 +132,7 @@ impl Query {
             })
             .collect();
         // Stable, so that sums are made in the order of the terms.
-        held.sort_by_key(|(concept, _)| *concept);
+        sort_by_key(&mut held, |(concept, _)| *concept);
         held.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
             if same {
@@ -187,7 +188,7 @@ pub(super) struct ByTerm<'a> {
 impl<'a> ByTerm<'a> {
     pub fn new(terms: impl Iterator<Item = (&'a str, usize)>) -> Self {
         let mut sorted: Vec<(&str, usize)> = terms.collect();
-        sorted.sort_unstable();
+        sort(&mut sorted);
         let bits = sorted.iter().fold(0, |bits, (term, _)| bits | bit(term));
         Self { bits, sorted }
     }
@@ -261,7 +262,7 @@ pub(super) fn one_slip_away(word: &str, analyser: &Analyser) -> Vec<(String, Str
         analyser.terms(&other, |first| term = Some(first.to_owned()));
         terms.extend(term.map(|term| (term, other)));
     }
-    terms.sort_unstable();
+    sort(&mut terms);
     terms.dedup_by(|next, kept| next.0 == kept.0);
     terms
 }

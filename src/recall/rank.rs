@@ -14,6 +14,7 @@ use super::evidence::{Evidence, LeftOut};
 use super::near::Near;
 use super::weights::{UTTERANCES, Weights, inverse_frequency, saturation};
 use crate::memory::{Kind, Timestamp};
+use crate::order::{sort, sort_by};
 use crate::store::Candidate;
 use crate::text::Span;
 
@@ -102,7 +103,9 @@ pub(super) fn missing_neighbours(
         return Vec::new();
     }
     let mut best = best_passages(weights, found);
-    best.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.memory.cmp(&b.memory)));
+    sort_by(&mut best, |a, b| {
+        b.score.total_cmp(&a.score).then(a.memory.cmp(&b.memory))
+    });
     best.retain(|memory| memory.kind == Kind::Turn);
     let known: HashSet<(i64, i64)> = best.iter().filter_map(|turn| turn.place).collect();
     let beside = |(session, position): (i64, i64)| {
@@ -115,7 +118,7 @@ pub(super) fn missing_neighbours(
         .flat_map(beside)
         .filter(|place| place.1 >= 0 && !known.contains(place))
         .collect();
-    missing.sort_unstable();
+    sort(&mut missing);
     missing.dedup();
     missing
 }
@@ -137,7 +140,7 @@ fn best_passages<'a>(weights: &Weights, found: &'a [Candidate]) -> Vec<Best<'a>>
         })
         .collect();
     // The best passage of a memory first, of equal ones the first in the text.
-    all.sort_by(|a, b| {
+    sort_by(&mut all, |a, b| {
         (a.memory.cmp(&b.memory))
             .then(b.score.total_cmp(&a.score))
             .then(a.passage.range.start.cmp(&b.passage.range.start))
@@ -188,7 +191,7 @@ pub(super) fn rank(
         }
     }
     let mut order: Vec<(f64, &Best<'_>)> = scores.into_iter().zip(&around.best).collect();
-    order.sort_by(|(a_score, a), (b_score, b)| {
+    sort_by(&mut order, |(a_score, a), (b_score, b)| {
         b_score
             .total_cmp(a_score)
             .then(b.passage.created_ms.cmp(&a.passage.created_ms))

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{Hit, Recall};
 use crate::models::Reranker;
+use crate::order::sort_by;
 
 /// So many of the best are read. It is what services are usually given, and takes them some hundred
 /// milliseconds; no service was at hand to measure more or fewer.
@@ -51,7 +52,7 @@ fn order(hits: &mut [Hit], scores: &[f64]) {
     let former: Vec<f32> = first.iter().map(|hit| hit.score).collect();
     let mut order: Vec<(f64, Hit)> = scores.iter().copied().zip(first.iter().cloned()).collect();
     // Stable: equal ones stay in the order of the ranking.
-    order.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    sort_by(&mut order, |(a, _), (b, _)| b.total_cmp(a));
     for ((slot, (_, hit)), score) in first.iter_mut().zip(order).zip(former) {
         *slot = Hit { score, ..hit };
     }

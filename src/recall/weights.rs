@@ -6,6 +6,7 @@
 
 use super::query::Query;
 use crate::memory::Kind;
+use crate::order::sort_by;
 use crate::store::Candidates;
 
 /// BM25's saturation and length normalisation.
@@ -128,7 +129,7 @@ impl Weights {
 /// No passage holds all the words of a pasted dialogue, so only the rarest count as asked for.
 fn asked(weights: &[f64]) -> f64 {
     let mut rarest = weights.to_vec();
-    rarest.sort_by(|a, b| b.total_cmp(a));
+    sort_by(&mut rarest, |a, b| b.total_cmp(a));
     rarest.iter().take(ASKED_MAX).sum()
 }
 

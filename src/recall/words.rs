@@ -9,6 +9,7 @@ use super::Semantic;
 use super::near::chance;
 use super::rank::{Ranked, Ranking};
 use crate::error::Result;
+use crate::order::{sort_by, sort_by_key};
 use crate::store::{CandidateQuery, Candidates, Nearest, Store};
 
 /// So many of the best by words are weighed. 200 find as much (within 0.1 points of recall at 10), for
@@ -114,7 +115,7 @@ pub(super) fn weigh(ranking: &mut Ranking, said: Said, held: Held) {
 
     let mut cosines: HashMap<i64, f32> = cosines.into_iter().collect();
     let mut alone: Vec<(f32, Ranked)> = alone.into_values().collect();
-    alone.sort_unstable_by_key(|(_, ranked)| -ranked.memory);
+    sort_by_key(&mut alone, |(_, ranked)| -ranked.memory);
     for (cosine, ranked) in alone {
         cosines.insert(ranked.passage, cosine);
         ranking.memories.push(ranked);
@@ -133,5 +134,5 @@ pub(super) fn weigh(ranking: &mut Ranking, said: Said, held: Held) {
         found.score = (1.0 - WEIGHT) * found.score + WEIGHT * top * near;
     }
     // Of equal ones the first stays first.
-    (ranking.memories).sort_by(|a, b| b.score.total_cmp(&a.score));
+    sort_by(&mut ranking.memories, |a, b| b.score.total_cmp(&a.score));
 }

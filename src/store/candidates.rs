@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::vector;
 use crate::memory::{Filter, Kind, Scope, Timestamp};
+use crate::order::sort;
 
 /// How many passages a query may take from the index: 1,000 cost about 3 ms in the embedded
 /// store, and recall is the same with 1,000, with 4,000 and with all of them (docs/recall.md).
@@ -85,7 +86,7 @@ pub fn rarest_first(frequencies: &[u64]) -> Vec<usize> {
         .map(|(term, frequency)| (*frequency, term))
         .filter(|(frequency, _)| *frequency > 0)
         .collect();
-    order.sort_unstable();
+    sort(&mut order);
     order
         .into_iter()
         .take(TERMS_MAX)
@@ -111,7 +112,7 @@ pub(super) fn matches(vector: &[u8], by_id: &[(i64, usize)]) -> Vec<(usize, u32)
             held = pairs.next();
         }
     }
-    found.sort_unstable();
+    sort(&mut found);
     found
 }
 

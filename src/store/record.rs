@@ -13,6 +13,7 @@ use super::NewMemory;
 use super::quantised;
 use super::trace::{Injection, ProjectRule};
 use crate::memory::{Memory, MemoryId, Project, Timestamp};
+use crate::order::sort_by_key;
 
 /// One thing that a store holds.
 #[derive(Debug, Clone)]
@@ -287,7 +288,7 @@ pub(super) const GAP_MAX: i64 = 64;
 /// took its place, else the newest first.
 pub(super) fn newest_first(head: i64, mut superseded: Vec<(i64, i64)>) -> Vec<i64> {
     // By successor, then by number.
-    superseded.sort_unstable_by_key(|(number, successor)| (*successor, *number));
+    sort_by_key(&mut superseded, |(number, successor)| (*successor, *number));
     let mut ready = std::collections::BinaryHeap::from([head]);
     let mut order = Vec::with_capacity(superseded.len());
     while let Some(number) = ready.pop() {

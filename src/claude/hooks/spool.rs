@@ -11,6 +11,7 @@ use super::Event;
 use super::keep::digest;
 use crate::error::{Error, Result};
 use crate::memory::Timestamp;
+use crate::order::sort;
 
 /// Events that wait at most, and their bytes: days of work without a store. What comes beyond is
 /// not taken, so that what waits stays whole.
@@ -133,7 +134,7 @@ impl Spool {
         }
         // Another may have taken some before the lock was free.
         names = self.names().map_err(failed)?;
-        names.sort();
+        sort(&mut names);
         let mut found = Vec::new();
         for path in names.into_iter().take(limit) {
             match read(&path) {

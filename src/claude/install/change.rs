@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::diff::diff;
 use super::pieces::{self, Piece, Sort};
 use crate::error::{Error, Result};
+use crate::order::sort_by;
 
 /// The longest file that is read, in bytes. The client's own state grows to a few megabytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -173,7 +174,7 @@ impl Change {
 /// Whether the same pieces are there, in whatever order a file has its holders.
 fn same(mut left: Vec<(Vec<String>, Value)>, mut right: Vec<(Vec<String>, Value)>) -> bool {
     for pieces in [&mut left, &mut right] {
-        pieces.sort_by(|(left, _), (right, _)| left.cmp(right));
+        sort_by(pieces, |(left, _), (right, _)| left.cmp(right));
     }
     left == right
 }

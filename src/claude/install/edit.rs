@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::jsonc::{Node, parse};
 use crate::error::{Error, Result};
+use crate::order::sort_by_key;
 
 /// What people indent by where the text does not show it.
 const INDENT: &str = "  ";
@@ -214,7 +215,7 @@ fn unit<'t>(text: &'t str, root: &Node) -> &'t str {
 
 /// Carries out edits that do not overlap.
 fn apply(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    sort_by_key(&mut edits, |(range, _)| (range.start, range.end));
     let mut text = text.to_owned();
     for (range, new) in edits.into_iter().rev() {
         text.replace_range(range, &new);

@@ -1,5 +1,6 @@
 //! Where transcripts lie.
 
+use crate::order::{sort, sort_by, sort_by_key};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -39,8 +40,8 @@ pub fn find_transcripts(path: &Path) -> io::Result<FoundTranscripts> {
             found.unreadable.push((folder, error));
         }
     }
-    found.files.sort();
-    found.unreadable.sort_by(|(a, _), (b, _)| a.cmp(b));
+    sort(&mut found.files);
+    sort_by(&mut found.unreadable, |(a, _), (b, _)| a.cmp(b));
     Ok(found)
 }
 
@@ -55,7 +56,7 @@ fn search(
     }
     let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     // Where a link and a folder are one, always the same of the two is searched.
-    entries.sort_by_key(fs::DirEntry::file_name);
+    sort_by_key(&mut entries, fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
         // Follows links, which the type in the entry does not.

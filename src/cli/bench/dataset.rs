@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::memory::{Kind, Project, Timestamp};
+use crate::order::sort_by_key;
 
 /// When documents were said that do not say when: always the same, so that the same data gives the
 /// same numbers. The first of January 2024.
@@ -89,7 +90,9 @@ fn read_line(line: &str) -> std::result::Result<Line, String> {
     });
     let mut documents = documents.collect::<std::result::Result<Vec<_>, String>>()?;
     // Stable: what has no place in a conversation stays as it stands.
-    documents.sort_by_key(|document| (document.session, document.position));
+    sort_by_key(&mut documents, |document| {
+        (document.session, document.position)
+    });
     let name = text(&value, "name").unwrap_or_default();
     let queries = list("queries")?.iter().map(|query| {
         let relevant = query.get("relevant").and_then(Value::as_array);

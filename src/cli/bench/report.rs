@@ -8,6 +8,7 @@ use super::number;
 use super::score::MEASURES;
 use crate::cli::output;
 use crate::error::{Error, Result};
+use crate::order::sort_by;
 
 /// Points by which a measure may fall without being worse: less is a question that changed places
 /// with another in a thousand.
@@ -165,6 +166,6 @@ fn rows(set: &Value) -> Vec<(&String, &String, &Value)> {
         })
         .collect();
     // Stable, and "turn" is behind "session" in the alphabet.
-    all.sort_by_key(|(level, _, _)| std::cmp::Reverse(*level));
+    sort_by(&mut all, |(a, ..), (b, ..)| b.cmp(a));
     all
 }

@@ -14,6 +14,7 @@ use super::memories::project_key;
 use super::taking::take;
 use crate::blocking::blocking;
 use crate::memory::{Kind, Scope};
+use crate::order::sort;
 use crate::store::candidates::{Candidate, CandidateQuery, Candidates, Corpus, matches};
 use crate::store::columns::kind_of;
 
@@ -145,7 +146,7 @@ fn known_terms(query: &CandidateQuery, rows: &[Row]) -> Outcome<Terms> {
             ids.push((id, row.try_get::<_, i64>(2)?.unsigned_abs()));
         }
     }
-    by_id.sort_unstable();
+    sort(&mut by_id);
     let sum = |ids: &Vec<(i64, u64)>| ids.iter().map(|(_, passages)| passages).sum();
     Ok(Terms {
         frequencies: ids.iter().map(sum).collect(),

@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use super::db::{Db, Outcome, Values};
 use super::postings::{append, take_out};
 use super::vectors;
+use crate::order::sort;
 use crate::store::{Forgotten, NewPassage, vector};
 
 /// What a transaction changes in the index.
@@ -226,7 +227,7 @@ async fn write_added(db: &Db, added: &[(Standing, &[NewPassage])]) -> Outcome<()
                 Some((*ids.get(&(standing.project, term.as_str()))?, *times))
             })
             .collect();
-        pairs.sort_unstable();
+        sort(&mut pairs);
         for (id, _) in &pairs {
             postings.entry(*id).or_default().push(*number);
         }

@@ -12,6 +12,7 @@ use super::sessions::learn_directory;
 use super::traces::put_injection;
 use super::vectors::{known_model, learn_vectors, make_model};
 use crate::memory::{Kind, MemoryId, Project};
+use crate::order::sort_by_key;
 use crate::store::record::{GAP_MAX, Merged, MovedMemory, MovedSession, MovedVector, Record};
 use crate::store::{NewMemory, Put};
 
@@ -279,7 +280,7 @@ impl<'a> Merge<'a> {
             replaced.push(holder.standing);
         }
         let number = self.next_number(moved.versions).await?;
-        replaced.sort_by_key(|standing| standing.memory);
+        sort_by_key(&mut replaced, |standing| standing.memory);
         replaced.dedup_by_key(|standing| standing.memory);
         if !replaced.is_empty() {
             self.supersede(&replaced, number).await?;

@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 
 use super::chunk;
 use super::db::{Db, Outcome};
+use crate::order::sort_by_key;
 
 /// The posting list of a term in one project, read from its newest end.
 pub(super) struct List {
@@ -53,7 +54,8 @@ impl Lists {
             let first = list.read.partition_point(|number| *number < from);
             numbers.extend(list.read.drain(first..));
         }
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers.sort_unstable();
+        numbers.reverse();
         numbers
     }
 }
@@ -87,7 +89,7 @@ pub(super) async fn read_more(db: &Db, words: &mut [(&mut Lists, usize)]) -> Out
             continue;
         };
         let mut chunks = found.remove(&list.term_id).unwrap_or_default();
-        chunks.sort_unstable_by_key(|(first, _)| *first);
+        sort_by_key(&mut chunks, |(first, _)| *first);
         if let Some((oldest, _)) = chunks.first() {
             list.below = *oldest;
         }

@@ -15,6 +15,7 @@ use super::rows::Rows;
 use super::sessions;
 use crate::error::Error;
 use crate::memory::{Kind, MemoryId, Project};
+use crate::order::sort_by_key;
 use crate::store::{NewMemory, Put};
 
 /// Keeps memories in order; the caller's transaction makes it all or nothing.
@@ -187,7 +188,7 @@ impl<'a> Batch<'a> {
             replaced.push(same);
         }
         replaced.extend(holder);
-        replaced.sort_by_key(|known| known.standing.memory);
+        sort_by_key(&mut replaced, |known| known.standing.memory);
         replaced.dedup_by_key(|known| known.standing.memory);
         self.insert(project, session, new, &replaced, left).await?;
         Ok(Put::Stored {
@@ -407,7 +408,8 @@ impl<'a> Batch<'a> {
             for row in self.db.rows(sql, &[&(left as i64)]).await? {
                 self.numbers.push(row.try_get(0)?);
             }
-            self.numbers.sort_unstable_by(|a, b| b.cmp(a));
+            self.numbers.sort_unstable();
+            self.numbers.reverse();
         }
         self.numbers.pop().ok_or_else(|| {
             Failure::Caller(Error::Internal("the database gave no numbers".to_owned()))

@@ -147,7 +147,8 @@ fn take_among(
     let (mut taken, mut left) = (BTreeSet::new(), POSTINGS_MAX);
     for term in order {
         let mut numbers = having.remove(term).unwrap_or_default();
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers.sort_unstable();
+        numbers.reverse();
         numbers.truncate(left);
         left -= numbers.len();
         taken.extend(numbers);

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use super::index::push_posting_word;
 use super::list::Conditions;
 use crate::memory::Kind;
+use crate::order::sort;
 use crate::store::candidates::{
     Candidate, CandidateQuery, Candidates, Corpus, POSTINGS_MAX, matches, rarest_first,
 };
@@ -127,7 +128,7 @@ pub(super) fn known_terms(
         terms.ids.push(ids);
         terms.frequencies.push(frequency);
     }
-    terms.by_id.sort_unstable();
+    sort(&mut terms.by_id);
     Ok(terms)
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::vectors;
+use crate::order::sort;
 use crate::store::{Forgotten, NewPassage, vector};
 
 /// What a transaction changes in the counts, gathered so that a common term is written once a
@@ -69,7 +70,7 @@ impl Changes {
         for (term, count) in &passage.terms {
             pairs.push((self.term_id(tx, standing.project, term)?, *count));
         }
-        pairs.sort_unstable();
+        sort(&mut pairs);
         let mut words = String::with_capacity(pairs.len() * 4);
         for (id, _) in &pairs {
             *self.passages_by_term.entry(*id).or_default() += 1;

@@ -13,6 +13,7 @@ use super::sessions::{learn_directory, make, make_project};
 use super::traces::put_injection;
 use super::vectors::{learn_vector, put_model};
 use crate::memory::{Kind, MemoryId, Project};
+use crate::order::sort_by_key;
 use crate::store::columns::kind_number;
 use crate::store::record::{GAP_MAX, Merged, MovedMemory, MovedSession, Record};
 use crate::store::{NewMemory, Put};
@@ -226,7 +227,7 @@ impl Merge<'_> {
             replaced.push(holder.standing);
         }
         let number = self.next_number(moved.versions)?;
-        replaced.sort_by_key(|standing| standing.memory);
+        sort_by_key(&mut replaced, |standing| standing.memory);
         replaced.dedup_by_key(|standing| standing.memory);
         for standing in &replaced {
             self.supersede(standing, number)?;

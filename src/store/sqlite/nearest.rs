@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::candidates::{self, Terms};
 use super::codes::{Among, Codes};
 use super::list::Conditions;
+use crate::order::sort_by_key;
 use crate::store::candidates::{Candidate, CandidateQuery};
 use crate::store::quantised::{Query, SAMPLE_MAX, Survivor, nearest_first, stands_out};
 use crate::store::vectors::Nearest;
@@ -133,6 +134,6 @@ fn as_candidates(
         let candidate = candidates::by_number(db, query, terms, survivor.passage).optional()?;
         found.extend(candidate.flatten().map(|candidate| (candidate, similarity)));
     }
-    found.sort_unstable_by_key(|(candidate, _)| candidate.passage);
+    sort_by_key(&mut found, |(candidate, _)| candidate.passage);
     Ok(found)
 }

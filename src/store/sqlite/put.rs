@@ -7,6 +7,7 @@ use super::memories::ROW;
 use super::{Failure, sessions};
 use crate::error::Error;
 use crate::memory::{Kind, MemoryId};
+use crate::order::sort_by_key;
 use crate::store::columns::kind_number;
 use crate::store::{NewMemory, Put};
 
@@ -56,7 +57,7 @@ fn put_one(tx: &Transaction<'_>, changes: &mut Changes, new: &NewMemory) -> Outc
         replaced.push(same);
     }
     replaced.extend(holder_of_key(tx, project, new)?);
-    replaced.sort_by_key(|known| known.standing.memory);
+    sort_by_key(&mut replaced, |known| known.standing.memory);
     replaced.dedup_by_key(|known| known.standing.memory);
     insert(tx, changes, project, session, new, &replaced)?;
     Ok(Put::Stored {

@@ -15,6 +15,7 @@ use crate::claude::project::{self, IdentitySource};
 use crate::claude::transcript::{TranscriptReport, TranscriptTurn, find_transcripts, read_turns};
 use crate::error::{Error, Result};
 use crate::memory::{Project, Timestamp};
+use crate::order::sort;
 
 /// By which way these memories came.
 const SOURCE: &str = "claude-code";
@@ -44,7 +45,7 @@ pub fn plan(paths: &[PathBuf]) -> Plan {
             Err(error) => plan.unreadable.push((path.clone(), error.to_string())),
         }
     }
-    plan.files.sort();
+    sort(&mut plan.files);
     plan.files.dedup();
     let sizes = plan.files.iter().filter_map(|file| file.metadata().ok());
     plan.bytes = sizes.map(|metadata| metadata.len()).sum();
