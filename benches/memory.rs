@@ -159,6 +159,7 @@ fn context(words: &mut Words) -> ContextRequest {
         scope: Scope::Project(project()),
         filter: Filter::default(),
         tokens_max: 1_000,
+        condense: false,
     }
 }
 

@@ -31,7 +31,7 @@ use crate::recall::{self, Context, ContextRequest, LeftOut, Means, Recall, Recal
 use crate::store::Store;
 use crate::text::{Analyser, one_line};
 
-use aids::Reranking;
+use aids::{Condensing, Reranking};
 use retention::Upkeep;
 use turns::Turns;
 use vectors::Vectors;
@@ -45,7 +45,7 @@ pub use crate::store::trace::{
 pub use crate::store::{Chunk, Feed, Feeding, MovedMemory, MovedSession, MovedVector, Origin};
 pub use crate::store::{Counts, Forgotten, Group, Inspection, Merged, Stats, Survey};
 pub use crate::store::{Record, Sink};
-pub use aids::RerankStatus;
+pub use aids::ServiceStatus;
 pub use forget::{FORGET_MAX, ForgetPreview, ForgetRequest};
 pub use meters::{Counter, Histogram, HistogramSnapshot, LATENCY_BOUNDS, Meters};
 pub use place::{DecidedBy, Place, ProjectChoice, ProjectHints};
@@ -65,6 +65,7 @@ pub struct Engine {
     upkeep: Arc<Upkeep>,
     vectors: Vectors,
     reranking: Reranking,
+    condensing: Condensing,
 }
 
 /// How Sage is.
@@ -107,6 +108,7 @@ impl Engine {
             upkeep: Arc::default(),
             vectors: Vectors::default(),
             reranking: Reranking::default(),
+            condensing: Condensing::default(),
         }
     }
 
@@ -257,8 +259,16 @@ impl Engine {
             ..request.clone()
         };
         let packed = self.with_store(async |store: Store| {
-            let (aids, degraded) = self.aids(&store, &request.query, CONTEXT_PATIENCE).await?;
-            let mut packed = recall::context(self.means(&store), &request, aids).await?;
+            let (aids, mut degraded) = self.aids(&store, &request.query, CONTEXT_PATIENCE).await?;
+            let condenser = match request.condense.then(|| self.condenser()).transpose() {
+                Ok(condenser) => condenser,
+                Err(error) => {
+                    degraded.get_or_insert(error.to_string());
+                    None
+                }
+            };
+            let means = self.means(&store);
+            let mut packed = recall::context(means, &request, aids, condenser).await?;
             packed.degraded = packed.degraded.or(degraded);
             Ok(packed)
         });

@@ -52,6 +52,9 @@ pub(super) struct Context {
     /// from all projects
     #[argh(switch)]
     all: bool,
+    /// let the model of SAGE_CHAT_URL leave out lines, if more was found than fits
+    #[argh(switch)]
+    condense: bool,
     /// print JSON: scope, text, tokens, hits, silence, degraded
     #[argh(switch)]
     json: bool,
@@ -81,6 +84,7 @@ pub(super) async fn run(args: &Context, setup: &Setup) -> Result<Outcome> {
         scope: reach.scope.clone(),
         filter,
         tokens_max,
+        condense: args.condense,
     };
     let context = setup.engine.context(&request).await?;
     if args.json {
@@ -95,7 +99,10 @@ pub(super) async fn run(args: &Context, setup: &Setup) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     reach.tell();
-    tell_degraded(context.degraded.as_deref());
+    match (&context.degraded, args.condense) {
+        (Some(reason), true) => output::note(&format!("not condensed: {reason}")),
+        (degraded, _) => tell_degraded(degraded.as_deref()),
+    }
     if let Some(silence) = context.silence {
         output::note(silence.reason());
         output::note(&advice(silence, &reach, &request.filter, setup).await?);
@@ -116,6 +123,6 @@ struct ContextJson<'a> {
     hits: Vec<HitJson<'a>>,
     /// Why it is empty, as a sentence.
     silence: Option<&'static str>,
-    /// Why vectors had no part in it, where they should have; else null.
+    /// What it had to do without, and why; else null.
     degraded: Option<&'a str>,
 }

@@ -109,10 +109,11 @@ impl Config {
     /// Reads every setting; the first bad value is the error.
     pub fn load(flags: &Flags, environment: Environment<'_>) -> Result<Self> {
         let mut reader = Reader::new(environment);
+        let data_dir = data_dir(flags, &mut reader)?;
         let config = Self {
-            data_dir: data_dir(flags, &mut reader)?,
             database: DatabaseConfig::load(&mut reader)?,
-            models: ModelsConfig::load(&mut reader)?,
+            models: ModelsConfig::load(&mut reader, &data_dir)?,
+            data_dir,
             project: project(flags, &mut reader)?,
             redact: reader.switch("SAGE_REDACT", true)?,
             context_tokens: reader

@@ -1,4 +1,5 @@
-//! The services that run models, where there are some: for vectors, and for an order.
+//! The services that run models, where there are some: for vectors, for an order, for a choice of
+//! lines.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +12,9 @@ const EMBED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Fifty passages take a few hundred milliseconds; a recall waits for less than that anyway.
 const RERANK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who asks to have a context condensed waits for some thousand tokens to be read.
+const CHAT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// In milliseconds: less than the first no answer takes, more than the last nobody waits.
 const TIMEOUT_RANGE_MS: std::ops::RangeInclusive<u64> = 50..=600_000;
@@ -35,8 +39,10 @@ pub struct ServiceConfig {
     pub timeout: Duration,
     /// The file with the certificates of those who may vouch for the service, in PEM.
     pub ca_file: Option<PathBuf>,
-    /// How many tokens this process may send it a day.
+    /// How many tokens may be sent to it a day, by all processes with this data folder.
     pub daily_tokens: Option<u64>,
+    /// The file that keeps count of them.
+    pub ledger: PathBuf,
 }
 
 /// How the settings of a service are called, and it itself in words.
@@ -58,13 +64,15 @@ pub struct Names {
     pub ca_file: &'static str,
     /// Its budget.
     pub daily_tokens: &'static str,
+    /// The file in the data folder that keeps count of what is spent.
+    ledger: &'static str,
     /// A model to name in a complaint.
     example: &'static str,
 }
 
 /// The names that begin with this.
 macro_rules! names {
-    ($prefix:literal, $service:literal, $example:literal) => {
+    ($prefix:literal, $service:literal, $ledger:literal, $example:literal) => {
         Names {
             service: $service,
             url: concat!($prefix, "_URL"),
@@ -74,16 +82,29 @@ macro_rules! names {
             timeout: concat!($prefix, "_TIMEOUT"),
             ca_file: concat!($prefix, "_CA_FILE"),
             daily_tokens: concat!($prefix, "_DAILY_TOKENS"),
+            ledger: $ledger,
             example: $example,
         }
     };
 }
 
-static EMBED: Names = names!("SAGE_EMBED", "embedding service", "BAAI/bge-m3");
+static EMBED: Names = names!(
+    "SAGE_EMBED",
+    "embedding service",
+    "embed.spent",
+    "BAAI/bge-m3"
+);
 static RERANK: Names = names!(
     "SAGE_RERANK",
     "reranking service",
+    "rerank.spent",
     "BAAI/bge-reranker-v2-m3"
+);
+static CHAT: Names = names!(
+    "SAGE_CHAT",
+    "chat service",
+    "chat.spent",
+    "Qwen/Qwen3-30B-A3B-Instruct-2507"
 );
 
 /// The settings of everything that runs models.
@@ -95,6 +116,8 @@ pub struct ModelsConfig {
     pub dimension: Option<usize>,
     /// What puts passages in order.
     pub rerank: ServiceConfig,
+    /// What says which lines answer a question.
+    pub chat: ServiceConfig,
     provider: Option<&'static Provider>,
 }
 
@@ -106,30 +129,34 @@ struct Provider {
     url: &'static str,
     embed: &'static str,
     rerank: &'static str,
+    chat: &'static str,
 }
 
 /// The model for vectors is the one that finds most in conversations among those that are offered
 /// there (LMEB-Dialogue, 2026), with vectors a quarter as long as those of the larger ones; the
-/// one for the order is its sibling.
+/// one for the order is its sibling. The one that converses answers without thinking aloud first,
+/// and reads long texts; none was measured at this.
 static PROVIDERS: &[Provider] = &[Provider {
     name: "siliconflow",
     key_variable: "SILICONFLOW_API_KEY",
     url: "https://api.siliconflow.cn/v1",
     embed: "BAAI/bge-m3",
     rerank: "BAAI/bge-reranker-v2-m3",
+    chat: "Qwen/Qwen3-30B-A3B-Instruct-2507",
 }];
 
 impl ModelsConfig {
-    pub(super) fn load(reader: &mut Reader<'_>) -> Result<Self> {
+    pub(super) fn load(reader: &mut Reader<'_>, data_dir: &Path) -> Result<Self> {
         let provider = reader.parsed("SAGE_PROVIDER", parse_provider)?;
         let dimension = reader.parsed("SAGE_EMBED_DIMS", parse_dimension)?;
         let mut service = |names, timeout, model: fn(&Provider) -> &'static str| {
             let its = provider.map(|its| (its, model(its)));
-            ServiceConfig::load(reader, names, timeout, its)
+            ServiceConfig::load(reader, names, timeout, its, data_dir)
         };
         Ok(Self {
             embed: service(&EMBED, EMBED_TIMEOUT, |its| its.embed)?,
             rerank: service(&RERANK, RERANK_TIMEOUT, |its| its.rerank)?,
+            chat: service(&CHAT, CHAT_TIMEOUT, |its| its.chat)?,
             dimension,
             provider,
         })
@@ -140,7 +167,7 @@ impl ModelsConfig {
         match variable {
             "SAGE_PROVIDER" => Some(self.provider.map_or("", |its| its.name).to_owned()),
             "SAGE_EMBED_DIMS" => Some(in_words(self.dimension.map(|dimension| dimension as u64))),
-            _ => [&self.embed, &self.rerank]
+            _ => [&self.embed, &self.rerank, &self.chat]
                 .iter()
                 .find_map(|service| service.value(variable)),
         }
@@ -153,6 +180,7 @@ impl ServiceConfig {
         names: &'static Names,
         timeout_default: Duration,
         provider: Option<(&'static Provider, &'static str)>,
+        data_dir: &Path,
     ) -> Result<Self> {
         let url = reader.parsed(names.url, parse_url)?;
         let model = reader.text(names.model)?;
@@ -189,6 +217,7 @@ impl ServiceConfig {
             timeout: timeout.unwrap_or(timeout_default),
             ca_file,
             daily_tokens,
+            ledger: data_dir.join(names.ledger),
         })
     }
 

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::SemaphorePermit;
 
 use super::Engine;
+use crate::config::ServiceConfig;
+use crate::error::Error;
 use crate::error::Result;
-use crate::models::{Reranker, ServiceHealth};
-use crate::recall::{Aids, Rerank};
+use crate::models::{Chooser, Reranker, ServiceHealth};
+use crate::recall::{Aids, Condenser, Rerank};
 use crate::store::Store;
 
 /// A reranker that is left less than this is not asked: none answers so fast.
@@ -20,9 +22,15 @@ pub(super) struct Reranking {
     model: OnceLock<Result<Option<Reranker>>>,
 }
 
-/// How reranking is.
+/// The model of the settings that converses, once somebody asked for it.
+#[derive(Default)]
+pub(super) struct Condensing {
+    model: OnceLock<Result<Option<Chooser>>>,
+}
+
+/// How reranking or condensing is.
 #[derive(Debug, Clone)]
-pub struct RerankStatus {
+pub struct ServiceStatus {
     /// The model of the settings.
     pub model: String,
     /// How its service is.
@@ -77,12 +85,34 @@ impl Engine {
             .clone()
     }
 
+    fn chooser(&self) -> Result<Option<Chooser>> {
+        let loaded = &self.condensing.model;
+        loaded
+            .get_or_init(|| Chooser::load(&self.config.models))
+            .clone()
+    }
+
+    /// What leaves out of a context what a question does not need, for a caller who waits for it.
+    ///
+    /// # Errors
+    /// Where no such model is configured, or not rightly.
+    pub(super) fn condenser(&self) -> Result<Condenser> {
+        let patience = self.config.models.chat.timeout;
+        let model = self.chooser()?;
+        let model = model.ok_or_else(|| {
+            let variable = self.config.models.chat.names.url;
+            Error::Unavailable(format!("nothing was condensed: {variable} is not set"))
+        });
+        model.map(|model| Condenser { model, patience })
+    }
+
     /// Has whatever is left alone, since it did not answer, asked again at the next call, and names
     /// it.
     pub async fn reset_circuits(&self) -> Vec<&'static str> {
         let store = self.store.lock().await.clone();
         let embedder = self.vectors.embedder(&self.config.models).ok().flatten();
         let reranker = self.reranker().ok().flatten();
+        let chooser = self.chooser().ok().flatten();
         let models = &self.config.models;
         let were_open = [
             ("the store", store.is_some_and(|store| store.reset())),
@@ -94,6 +124,10 @@ impl Engine {
                 models.rerank.names.service,
                 reranker.is_some_and(|reranker| reranker.reset()),
             ),
+            (
+                models.chat.names.service,
+                chooser.is_some_and(|chooser| chooser.reset()),
+            ),
         ];
         // Its queue waits for the end of a pause that is over.
         self.vectors.wake();
@@ -102,19 +136,31 @@ impl Engine {
     }
 
     /// How reranking is; nothing where no model is configured.
-    pub fn rerank_status(&self) -> Option<RerankStatus> {
-        self.config.models.rerank.url.as_ref()?;
-        let loaded = self.reranker();
-        let health = loaded.as_ref().ok().and_then(Option::as_ref);
-        let health = health.map(Reranker::health);
-        let problem = match &loaded {
-            Err(error) => Some(error.to_string()),
-            Ok(_) => health.as_ref().and_then(|health| health.problem.clone()),
-        };
-        Some(RerankStatus {
-            model: self.config.models.rerank.model.clone(),
-            health,
-            problem,
-        })
+    pub fn rerank_status(&self) -> Option<ServiceStatus> {
+        let health = self
+            .reranker()
+            .map(|model| model.map(|model| model.health()));
+        status(&self.config.models.rerank, health)
     }
+
+    /// How condensing is; nothing where no model is configured.
+    pub fn condense_status(&self) -> Option<ServiceStatus> {
+        let health = self
+            .chooser()
+            .map(|model| model.map(|model| model.health()));
+        status(&self.config.models.chat, health)
+    }
+}
+
+fn status(config: &ServiceConfig, health: Result<Option<ServiceHealth>>) -> Option<ServiceStatus> {
+    config.url.as_ref()?;
+    let problem = match &health {
+        Err(error) => Some(error.to_string()),
+        Ok(health) => health.as_ref().and_then(|health| health.problem.clone()),
+    };
+    Some(ServiceStatus {
+        model: config.model.clone(),
+        health: health.ok().flatten(),
+        problem,
+    })
 }

@@ -97,6 +97,7 @@ async fn recall(mcp: &Mcp, caller: &Caller, query: &str) -> Result<String> {
         scope: Scope::Project(choice.project.clone()),
         filter: Filter::default(),
         tokens_max: mcp.context_tokens,
+        condense: false,
     };
     let context = mcp.engine.context(&request).await?;
     Ok(match context.silence {

@@ -1,8 +1,8 @@
 //! Requests to a model's service: within their time, tried again where that helps, and not at all
 //! while the service answers nobody.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
@@ -13,6 +13,8 @@ use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Address, Connections};
+use super::ledger::Ledger;
+use crate::blocking::blocking;
 use crate::breaker::{Breaker, Circuit, spread};
 use crate::config::{Names, ServiceConfig};
 use crate::error::{Error, Result};
@@ -31,8 +33,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
 /// The longest answer: 32 vectors of 16,384 numbers of 20 characters each are 10.5 MB.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +65,6 @@ impl Failure {
     }
 }
 
-/// What was spent on a day.
-#[derive(Default)]
-struct Spent {
-    day: i64,
-    tokens: u64,
-}
-
 /// How a service is.
 #[derive(Debug, Clone)]
 pub struct ServiceHealth {
@@ -85,7 +78,8 @@ pub struct ServiceHealth {
     pub failed: u64,
     /// Tokens that were sent.
     pub tokens: u64,
-    /// Tokens that were sent today (UTC).
+    /// Tokens that were sent today (UTC) by all processes with this data folder, as of the last
+    /// request.
     pub tokens_today: u64,
 }
 
@@ -99,8 +93,8 @@ pub(super) struct Service {
     answered: AtomicU64,
     failed: AtomicU64,
     tokens: AtomicU64,
-    spent: Mutex<Spent>,
-    daily_tokens: Option<u64>,
+    ledger: Arc<Ledger>,
+    spent_today: AtomicU64,
 }
 
 /// Whether an answer may be waited for.
@@ -154,8 +148,8 @@ impl Service {
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             tokens: AtomicU64::new(0),
-            spent: Mutex::default(),
-            daily_tokens: config.daily_tokens,
+            ledger: Arc::new(Ledger::new(&config.ledger, config.daily_tokens)),
+            spent_today: AtomicU64::new(0),
         })
     }
 
@@ -168,7 +162,7 @@ impl Service {
             answered: self.answered.load(Relaxed),
             failed: self.failed.load(Relaxed),
             tokens: self.tokens.load(Relaxed),
-            tokens_today: self.spent().tokens,
+            tokens_today: self.spent_today.load(Relaxed),
         }
     }
 
@@ -196,7 +190,24 @@ impl Service {
         patience: Patience,
         read: impl Fn(&[u8]) -> std::result::Result<(T, Option<u64>), String>,
     ) -> std::result::Result<T, Failure> {
-        self.check_budget(estimate as u64)?;
+        let estimate = estimate as u64;
+        self.take(estimate).await?;
+        let (outcome, tokens) = match self.exchange(question, estimate, patience, read).await {
+            Ok((value, tokens)) => (Ok(value), tokens),
+            Err(failure) => (Err(failure), 0),
+        };
+        self.settle(estimate, tokens).await;
+        outcome
+    }
+
+    /// The value of an answer, and the tokens that the request came to.
+    async fn exchange<T>(
+        &self,
+        question: &impl Serialize,
+        estimate: u64,
+        patience: Patience,
+        read: impl Fn(&[u8]) -> std::result::Result<(T, Option<u64>), String>,
+    ) -> std::result::Result<(T, u64), Failure> {
         let body = serde_json::to_vec(question);
         let body = Bytes::from(body.map_err(|error| Failure::Refused(error.to_string()))?);
         let mut tries = 1;
@@ -208,8 +219,7 @@ impl Service {
                     Ok((value, tokens)) => {
                         attempt.succeeded();
                         self.answered.fetch_add(1, Relaxed);
-                        self.spend(tokens.unwrap_or(estimate as u64));
-                        return Ok(value);
+                        return Ok((value, tokens.unwrap_or(estimate)));
                     }
                     Err(why) => (Failure::Wrong(self.says(&why)), None),
                 },
@@ -231,34 +241,34 @@ impl Service {
         }
     }
 
-    fn spent(&self) -> MutexGuard<'_, Spent> {
-        let today = jiff::Timestamp::now().as_second().div_euclid(DAY_SECONDS);
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.day != today {
-            *spent = Spent {
-                day: today,
-                tokens: 0,
-            };
-        }
-        spent
-    }
-
-    fn check_budget(&self, tokens: u64) -> std::result::Result<(), Failure> {
-        match self.daily_tokens {
-            Some(budget) if self.spent().tokens.saturating_add(tokens) > budget => {
-                let variable = self.names.daily_tokens;
-                Err(Failure::Spent(format!(
-                    "the {budget} tokens of {variable} are used up until midnight UTC"
-                )))
+    /// Takes tokens of the day's budget.
+    async fn take(&self, tokens: u64) -> std::result::Result<(), Failure> {
+        let ledger = Arc::clone(&self.ledger);
+        let taken = ledger_turn(move || ledger.take(tokens)).await;
+        let variable = self.names.daily_tokens;
+        let why = match (taken, self.ledger.budget) {
+            (Ok(Some(spent)), _) => {
+                self.spent_today.store(spent, Relaxed);
+                return Ok(());
             }
-            _ => Ok(()),
-        }
+            // Without a budget it is only counted.
+            (_, None) => return Ok(()),
+            (Ok(None), Some(budget)) => {
+                format!("the {budget} tokens of {variable} are used up until midnight UTC")
+            }
+            (Err(error), Some(_)) => format!("{variable} cannot be kept: {error}"),
+        };
+        Err(Failure::Spent(why))
     }
 
-    fn spend(&self, tokens: u64) {
+    /// Puts right what was taken. If that fails, more counts as spent than was, and the next request
+    /// says why.
+    async fn settle(&self, taken: u64, tokens: u64) {
         self.tokens.fetch_add(tokens, Relaxed);
-        let mut spent = self.spent();
-        spent.tokens = spent.tokens.saturating_add(tokens);
+        let ledger = Arc::clone(&self.ledger);
+        if let Ok(Some(spent)) = ledger_turn(move || ledger.settle(taken, tokens)).await {
+            self.spent_today.store(spent, Relaxed);
+        }
     }
 
     async fn try_once(
@@ -328,6 +338,12 @@ impl Service {
         let (service, host) = (self.names.service, &self.connections.address().host);
         format!("the {service} at {host}: {what}")
     }
+}
+
+async fn ledger_turn(
+    turn: impl FnOnce() -> std::io::Result<Option<u64>> + Send + 'static,
+) -> Result<Option<u64>> {
+    blocking(move || turn().map_err(|error| Error::Io(error.to_string()))).await
 }
 
 /// Waits for an answer as long as somebody has patience. What comes later still counts for the

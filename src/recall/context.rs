@@ -97,12 +97,12 @@ pub(super) fn entry(hit: &Hit, scope: &Scope) -> String {
         )));
         entry.push_str("\n…\n");
     }
-    entry.push_str(&break_tags(passage));
-    entry.push_str(if hit.passage.end < text.trim_end().len() {
-        "\n…\n"
-    } else {
-        "\n"
-    });
+    let (said, is_all) = match hit.extract.as_str() {
+        "" => (passage, hit.passage.end >= text.trim_end().len()),
+        left => (left, false),
+    };
+    entry.push_str(&break_tags(said));
+    entry.push_str(if is_all { "\n" } else { "\n…\n" });
     entry
 }
 

@@ -4,6 +4,7 @@
 //! else meanwhile.
 
 mod asked;
+mod condense;
 mod context;
 pub mod cursor;
 mod evidence;
@@ -107,7 +108,8 @@ pub struct Hit {
     pub score: f32,
     /// The best passage of it, as a byte range of the memory's text.
     pub passage: std::ops::Range<usize>,
-    /// The line of that passage that fits best, shortened, without line breaks; empty in a context.
+    /// The line of that passage that fits best, shortened, without line breaks. In a context what a
+    /// model left of the passage; empty where it is whole.
     pub extract: String,
 }
 
@@ -122,6 +124,8 @@ pub struct ContextRequest {
     pub filter: Filter,
     /// The budget, in estimated tokens, everything included.
     pub tokens_max: usize,
+    /// Whether a model leaves out what the question does not need, if more was found than fits.
+    pub condense: bool,
 }
 
 /// Remembered material, ready for a model to read.
@@ -170,6 +174,7 @@ pub struct Aids<Turn> {
     pub turn: Turn,
 }
 
+pub use condense::Condenser;
 pub use evidence::{Evidence, LeftOut};
 pub use inject::{Held, InjectRequest, Injected, inject, opening};
 pub use rerank::Rerank;
@@ -227,26 +232,40 @@ pub async fn recall(
     blocking(move || Ok(with_extracts(found, terms, &analyser))).await
 }
 
-/// Finds memories and packs them into a budget.
+/// Finds memories and packs them into a budget; if more was found than fits, a model may leave out
+/// what the question does not need.
 pub async fn context(
     means: Means<'_>,
     request: &ContextRequest,
     aids: Aids<impl Sized>,
+    condenser: Option<Condenser>,
 ) -> Result<Context> {
     let (scope, filter) = (request.scope.clone(), request.filter.clone());
     let asked = Asked::new(&request.query, scope.clone(), filter, &means).await?;
     let (mut found, _) = find(means, asked, aids.semantic, 0, CONTEXT_HITS_MAX).await?;
     drop(aids.turn);
     rerank::rerank(&mut found, &request.query, aids.rerank).await;
-    let tokens_max = request.tokens_max;
-    let degraded = found.degraded;
     let room = context::Room {
-        tokens: tokens_max,
+        tokens: request.tokens_max,
         units: usize::MAX,
     };
-    let packing = move || Ok(context::pack(found.hits, &scope, room, found.silence));
-    let packed = blocking(packing).await?;
-    Ok(Context { degraded, ..packed })
+    let pack = |found: Recall| {
+        let scope = scope.clone();
+        blocking(move || {
+            let packed = context::pack(found.hits, &scope, room, found.silence);
+            let degraded = found.degraded;
+            Ok(Context { degraded, ..packed })
+        })
+    };
+    let Some(condenser) = condenser else {
+        return pack(found).await;
+    };
+    let packed = pack(found.clone()).await?;
+    if packed.hits.len() == found.hits.len() {
+        return Ok(packed);
+    }
+    condense::condense(&mut found, &request.query, &condenser).await;
+    pack(found).await
 }
 
 /// One page of what was found from the first hit on.

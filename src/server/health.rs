@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::Server;
 use super::reply::{self, Cause, Reply};
-use crate::engine::{ServiceHealth, Status};
+use crate::engine::{ServiceHealth, ServiceStatus, Status};
 use crate::memory::Timestamp;
 
 /// What is asked about.
@@ -103,7 +103,8 @@ async fn details(server: &Server, status: Option<&Status>) -> Value {
         "recalls_waiting": recalls_waiting,
         "mcp_sessions": server.sessions.len(),
         "vectors": vectors(server).await,
-        "reranking": reranking(server),
+        "reranking": helper(server.engine.rerank_status()),
+        "condensing": helper(server.engine.condense_status()),
     });
     if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
         value.extend(more);
@@ -129,9 +130,8 @@ async fn vectors(server: &Server) -> Value {
     value
 }
 
-/// How reranking is; null where no model is configured.
-fn reranking(server: &Server) -> Value {
-    let status = server.engine.rerank_status();
+/// How reranking or condensing is; null where no model is configured.
+fn helper(status: Option<ServiceStatus>) -> Value {
     status.map_or(Value::Null, |status| {
         service(&status.model, status.health.as_ref(), status.problem)
     })

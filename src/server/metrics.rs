@@ -12,7 +12,7 @@ use super::exposition::{MEDIA_TYPE, Page};
 use super::guard::Denial;
 use super::health::STORE_PATIENCE;
 use super::reply::{self, Reply};
-use crate::engine::{Circuit, Histogram, Meters, ServiceHealth};
+use crate::engine::{Circuit, Histogram, Meters, ServiceHealth, ServiceStatus};
 use crate::memory::Scope;
 
 /// What the server counts about itself. Labels come from fixed lists, so that no caller can make
@@ -111,7 +111,8 @@ pub async fn answer(server: &Server) -> Reply {
     write_queues(&mut page, server);
     write_engine(&mut page, server.engine.meters());
     write_vectors(&mut page, server).await;
-    write_reranking(&mut page, server);
+    write_helper(&mut page, server.engine.rerank_status(), &RERANK);
+    write_helper(&mut page, server.engine.condense_status(), &CHAT);
     write_store(&mut page, server).await;
     reply::whole(StatusCode::OK, MEDIA_TYPE, page.finish())
 }
@@ -267,10 +268,9 @@ async fn write_vectors(page: &mut Page, server: &Server) {
 }
 
 /// Nothing where no model is configured.
-fn write_reranking(page: &mut Page, server: &Server) {
-    let status = server.engine.rerank_status();
+fn write_helper(page: &mut Page, status: Option<ServiceStatus>, families: &ServiceFamilies) {
     if let Some(health) = status.and_then(|status| status.health) {
-        write_service(page, &RERANK, &health);
+        write_service(page, families, &health);
     }
 }
 
@@ -308,6 +308,18 @@ static RERANK: ServiceFamilies = ServiceFamilies {
     circuit: [
         "sage_rerank_circuit",
         "1 for how the circuit to the reranking service stands, else 0.",
+    ],
+};
+
+static CHAT: ServiceFamilies = ServiceFamilies {
+    requests: ["sage_chat_requests_total", "Requests to the chat service."],
+    tokens: [
+        "sage_chat_tokens_total",
+        "Tokens that were sent to condense contexts, and that came back.",
+    ],
+    circuit: [
+        "sage_chat_circuit",
+        "1 for how the circuit to the chat service stands, else 0.",
     ],
 };
 

@@ -104,6 +104,7 @@ async fn look(engine: &Engine) -> [bool; 2] {
         scope: scope(),
         filter: Filter::default(),
         tokens_max: 1_000,
+        condense: false,
     };
     [
         engine.recall(&recall).await.is_ok(),

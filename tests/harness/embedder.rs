@@ -1,5 +1,5 @@
-//! A service that makes vectors, as OpenAI's does, puts texts in order, as Jina's does, and can be in
-//! any mood.
+//! A service that makes vectors and names lines, as OpenAI's does, puts texts in order, as Jina's
+//! does, and can be in any mood.
 //!
 //! Its model knows words and a few synonyms: a text's vector is the sum of its words' vectors, which
 //! are random signs drawn from the word. So texts are near that share meanings, and far else.
@@ -218,17 +218,21 @@ fn serve(shared: &Shared, stream: impl Read + Write, connection: usize) {
     let mut stream = BufReader::new(stream);
     while let Some((path, headers, body)) = read_request(&mut stream) {
         let question: Value = serde_json::from_slice(&body).unwrap();
-        let field = match path.as_str() {
-            "/v1/embeddings" => "input",
-            "/v1/rerank" => "documents",
+        let listed = |field: &str| -> Vec<String> {
+            let texts = question[field].as_array().unwrap().iter();
+            texts
+                .map(|text| text.as_str().unwrap().to_owned())
+                .collect()
+        };
+        let query = question["query"].as_str().map(str::to_owned);
+        let (texts, query) = match path.as_str() {
+            "/v1/embeddings" => (listed("input"), None),
+            "/v1/rerank" => (listed("documents"), query),
+            "/v1/chat/completions" => read_lines(&question["messages"][1]["content"]),
             other => panic!("nothing is at {other}"),
         };
-        let texts = question[field].as_array().unwrap().iter();
-        let texts: Vec<String> = texts
-            .map(|text| text.as_str().unwrap().to_owned())
-            .collect();
+        let is_chat = path.ends_with("/completions");
         let model = question["model"].as_str().unwrap().to_owned();
-        let query = question["query"].as_str().map(str::to_owned);
         shared.requests.lock().unwrap().push(Request {
             path,
             headers,
@@ -242,6 +246,7 @@ fn serve(shared: &Shared, stream: impl Read + Write, connection: usize) {
         let mood = shared.mood.lock().unwrap().clone();
         let well = |dimension, count| match &query {
             None => vectors(&texts, &model, dimension, count),
+            Some(query) if is_chat => numbers(query, &texts),
             Some(query) => scores(query, &texts, count),
         };
         let writer = stream.get_mut();
@@ -305,6 +310,34 @@ fn scores(query: &str, texts: &[String], count: usize) -> String {
     let results = results.map(|(score, index)| json!({"index": index, "relevance_score": score}));
     let results: Vec<Value> = results.collect();
     json!({"results": results, "usage": {"total_tokens": 11}}).to_string()
+}
+
+/// The lines and the question that somebody who asks for lines puts into a message.
+fn read_lines(message: &Value) -> (Vec<String>, Option<String>) {
+    let (question, lines) = message
+        .as_str()
+        .unwrap()
+        .split_once("\n\nLines:\n")
+        .unwrap();
+    let question = question.strip_prefix("Question:\n").unwrap().to_owned();
+    let lines = lines.lines().zip(1..);
+    let lines = lines.map(|(line, number)| {
+        let line = line.strip_prefix(&format!("{number}: "));
+        line.unwrap().to_owned()
+    });
+    (lines.collect(), Some(question))
+}
+
+/// An answer that names the lines with a word of the question, after some thought.
+fn numbers(question: &str, lines: &[String]) -> String {
+    let words: Vec<&str> = question.split_whitespace().collect();
+    let named = lines.iter().zip(1..);
+    let named = named.filter(|(line, _)| words.iter().any(|word| line.contains(word)));
+    let named: Vec<u32> = named.map(|(_, number)| number).collect();
+    let said = format!("<think>not [1, 2]</think>\n{named:?}");
+    json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": said}}],
+           "usage": {"total_tokens": 13}})
+    .to_string()
 }
 
 /// `None` when the connection is to end.

@@ -71,6 +71,7 @@ impl Bench {
             scope,
             filter: Filter::default(),
             tokens_max,
+            condense: false,
         };
         let context = self.engine.context(&request);
         self.runtime.block_on(context).unwrap()

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::{OTHERS, all_made, found, remember, search, serve, vectors};
-use crate::harness::{Embedder, Home, KEY, Mood, eventually, on_every_store, skipped};
+use crate::harness::{Embedder, Home, KEY, Mood, eventually, finish, on_every_store, skipped};
 
 const WANTED: &str = "The blue car is broken since Monday";
 
@@ -163,6 +163,26 @@ fn a_budget_of_tokens_is_kept() {
         191,
         "found by its words"
     );
+    server.end();
+
+    // The day goes on for the next process, and for others beside it.
+    let server = serve(&home, &embedder, &more);
+    for word in ["one two three four", "five six seven eight"] {
+        found(&server, word);
+    }
+    let asked = embedder.requests().len();
+    assert_eq!(
+        asked, 3,
+        "each came to seven tokens, whatever was estimated"
+    );
+    let mut search = home.command(["search", "nine ten eleven twelve"]);
+    for (name, value) in embedder.variables() {
+        search.env(name, value);
+    }
+    search.env("SAGE_EMBED_DAILY_TOKENS", "20");
+    let told = finish(&mut search);
+    assert!(told.stderr.contains("are used up"), "{}", told.stderr);
+    assert_eq!(embedder.requests().len(), asked);
 }
 
 #[test]

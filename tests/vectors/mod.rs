@@ -1,5 +1,6 @@
 //! Search by meaning, with a model behind an API.
 
+mod condensing;
 mod failures;
 mod finding;
 mod models;

@@ -180,6 +180,7 @@ impl Run<'_> {
                 scope: scope.clone(),
                 filter: Filter::default(),
                 tokens_max: engine.context_tokens(),
+                condense: false,
             };
             let start = Instant::now();
             let context = engine.context(&request).await?;

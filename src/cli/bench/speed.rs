@@ -121,6 +121,7 @@ async fn measure(engine: &Engine, size: usize) -> Result<Value> {
             scope: scope(),
             filter: Filter::default(),
             tokens_max: engine.context_tokens(),
+            condense: false,
         };
         contexts.push(timed(engine.context(&request)).await?);
         progress.count(recalls.len() as u64, QUERIES as u64, "recalls");

@@ -25,6 +25,11 @@ pub(super) const TOOL: Tool = Tool {
             ),
             "Budget.",
         ),
+        optional(
+            "condense",
+            Shape::Flag,
+            "Let a model leave out lines, if more was found than fits; takes seconds.",
+        ),
     ],
     effect: Effect::Reads,
     always_load: true,
@@ -33,11 +38,23 @@ pub(super) const TOOL: Tool = Tool {
 
 async fn run(call: &Call<'_>, arguments: &Arguments) -> Result<String> {
     let tokens_max = arguments.whole("max_tokens").unwrap_or(call.context_tokens);
-    context(call, arguments.required_text("query")?, tokens_max).await
+    let condense = arguments.flag("condense").unwrap_or_default();
+    context(
+        call,
+        arguments.required_text("query")?,
+        tokens_max,
+        condense,
+    )
+    .await
 }
 
 /// The context, or the reason why there is none. The line that names the project counts, too.
-pub(super) async fn context(call: &Call<'_>, query: &str, tokens_max: usize) -> Result<String> {
+pub(super) async fn context(
+    call: &Call<'_>,
+    query: &str,
+    tokens_max: usize,
+    condense: bool,
+) -> Result<String> {
     if let Some(reason) = call.silence() {
         return Ok(reason.to_owned());
     }
@@ -49,12 +66,20 @@ pub(super) async fn context(call: &Call<'_>, query: &str, tokens_max: usize) -> 
             scope: call.scope(),
             filter: Filter::default(),
             tokens_max: tokens_max.saturating_sub(head_tokens),
+            condense,
         })
         .await?;
     Ok(match context.silence {
         Some(silence) if context.text.is_empty() => {
             silence.reason().to_owned() + &degraded_line(context.degraded.as_deref())
         }
-        _ => context.text,
+        _ => context.text + &not_condensed(condense, context.degraded.as_deref()),
     })
+}
+
+/// Why nothing was left out, for a caller who waited for it.
+fn not_condensed(condense: bool, degraded: Option<&str>) -> String {
+    let reason = degraded.filter(|_| condense);
+    let say = |reason| format!("\nDegraded, not condensed: {reason}.");
+    reason.map(say).unwrap_or_default()
 }

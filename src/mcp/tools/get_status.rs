@@ -1,7 +1,7 @@
 //! `get_status`: how Sage is, and what it holds.
 
 use super::{Call, Effect, Tool};
-use crate::engine::{RerankStatus, Stats, Status, VectorStatus};
+use crate::engine::{ServiceStatus, Stats, Status, VectorStatus};
 use crate::error::Result;
 use crate::mcp::arguments::Arguments;
 use crate::mcp::render;
@@ -24,9 +24,15 @@ pub(super) async fn run(call: &Call<'_>, _arguments: &Arguments) -> Result<Strin
         text.push('\n');
         text.push_str(&vectors_line(&vectors));
     }
-    if let Some(reranking) = call.engine.rerank_status() {
-        text.push('\n');
-        text.push_str(&reranking_line(&reranking));
+    let helpers = [
+        ("reranking", call.engine.rerank_status()),
+        ("condensing", call.engine.condense_status()),
+    ];
+    for (name, status) in helpers {
+        if let Some(status) = status {
+            text.push('\n');
+            text.push_str(&service_line(name, &status));
+        }
     }
     if let Some(session) = call.session() {
         text.push_str("\ncurrent session: ");
@@ -82,9 +88,9 @@ fn vectors_line(vectors: &VectorStatus) -> String {
     [vec![parts.join(", ")], problems].concat().join("\n")
 }
 
-/// How reranking is, in a line, and in another what is wrong with it.
-fn reranking_line(status: &RerankStatus) -> String {
-    let mut line = format!("reranking: {}", status.model);
+/// How reranking or condensing is, in a line, and in another what is wrong with it.
+fn service_line(name: &str, status: &ServiceStatus) -> String {
+    let mut line = format!("{name}: {}", status.model);
     if let Some(health) = &status.health {
         line.push_str(&format!(", circuit {}", health.circuit.name()));
     }

@@ -60,7 +60,7 @@ async fn generate_prompt(call: &Call<'_>, arguments: &Arguments) -> Result<Strin
     let subject = arguments.text("context").unwrap_or_default();
     let mut parts = Vec::new();
     if !subject.trim().is_empty() {
-        parts.push(get_context::context(call, subject, call.context_tokens).await?);
+        parts.push(get_context::context(call, subject, call.context_tokens, false).await?);
         parts.push(format!("With that in mind, work on this: {subject}"));
     } else {
         parts.push("Look into the project's memory with get_context before you begin.".to_owned());

@@ -60,6 +60,11 @@ pub(super) static CONTEXT: Operation = Operation {
         AFTER,
         BEFORE,
         MAX_TOKENS,
+        optional(
+            "condense",
+            Shape::Flag,
+            "Let a model leave out lines, if more was found than fits; takes seconds.",
+        ),
     ],
     has_body: false,
     is_former: false,
@@ -119,6 +124,7 @@ pub(super) async fn context(call: &Call<'_>) -> Result<Reply> {
         scope: reach.scope.clone(),
         filter: call.arguments.filter(call.now)?,
         tokens_max: tokens_max.unwrap_or(call.context_tokens),
+        condense: call.arguments.flag("condense").unwrap_or_default(),
     };
     if let Some(silence) = reach.silence() {
         return Ok(Reply::ok(reach.with(json!({
