@@ -7,6 +7,7 @@ mod models;
 mod moves;
 mod pgvector;
 mod reranking;
+mod upgrade;
 
 use serde_json::{Value, json};
 
