@@ -41,9 +41,10 @@ const PAIRS_KNOWN_MAX: usize = 100;
 /// same silence on foreign questions half a point of recall at 10 more than at 1.
 const HELD_BESIDE: f64 = 0.7;
 
-/// How much of a score is nearness in meaning, where a model says how near: on conversations .4 to
-/// .5 is best for every model that was measured, and never worse than words alone.
-const MEANING_WEIGHT: f64 = 0.5;
+/// How much of a score is nearness in meaning, where a model says how near. With a small model .5
+/// finds 3 points more by association and 8 less where questions name the wrong speaker, which is
+/// less than words alone find (docs/recall.md).
+const MEANING_WEIGHT: f64 = 0.35;
 
 /// What a memory gains that was said at a time which the query names: worth half a point of recall
 /// at 10 on LoCoMo, where one question in ten names one; beyond that words lose too much.
