@@ -35,11 +35,7 @@ pub(super) async fn condense(found: &mut Recall, question: &str, with: &Condense
             break;
         }
         for range in lines_of(passage) {
-            shown.extend(
-                passage
-                    .get(range.clone())
-                    .map(|line| line.replace('\n', " ")),
-            );
+            shown.extend(passage.get(range.clone()).map(str::to_owned));
             lines.push((at, range));
         }
     }
