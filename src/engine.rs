@@ -260,13 +260,11 @@ impl Engine {
         };
         let packed = self.with_store(async |store: Store| {
             let (aids, mut degraded) = self.aids(&store, &request.query, CONTEXT_PATIENCE).await?;
-            let condenser = match request.condense.then(|| self.condenser()).transpose() {
-                Ok(condenser) => condenser,
-                Err(error) => {
-                    degraded.get_or_insert(error.to_string());
-                    None
-                }
-            };
+            let condenser = request.condense.then(|| self.condenser()).transpose();
+            let condenser = condenser.unwrap_or_else(|error| {
+                degraded.get_or_insert(error.to_string());
+                None
+            });
             let means = self.means(&store);
             let mut packed = recall::context(means, &request, aids, condenser).await?;
             packed.degraded = packed.degraded.or(degraded);

@@ -100,7 +100,7 @@ pub(super) async fn run(args: &Context, setup: &Setup) -> Result<Outcome> {
     }
     reach.tell();
     match (&context.degraded, args.condense) {
-        (Some(reason), true) => output::note(&format!("not condensed: {reason}")),
+        (Some(reason), true) => output::note(&format!("done without: {reason}")),
         (degraded, _) => tell_degraded(degraded.as_deref()),
     }
     if let Some(silence) = context.silence {

@@ -42,7 +42,7 @@ pub struct ServiceConfig {
     /// How many tokens may be sent to it a day, by all processes with this data folder.
     pub daily_tokens: Option<u64>,
     /// The file that keeps count of them.
-    pub ledger: PathBuf,
+    pub spent_file: PathBuf,
 }
 
 /// How the settings of a service are called, and it itself in words.
@@ -65,14 +65,14 @@ pub struct Names {
     /// Its budget.
     pub daily_tokens: &'static str,
     /// The file in the data folder that keeps count of what is spent.
-    ledger: &'static str,
+    spent_file: &'static str,
     /// A model to name in a complaint.
     example: &'static str,
 }
 
 /// The names that begin with this.
 macro_rules! names {
-    ($prefix:literal, $service:literal, $ledger:literal, $example:literal) => {
+    ($prefix:literal, $service:literal, $spent_file:literal, $example:literal) => {
         Names {
             service: $service,
             url: concat!($prefix, "_URL"),
@@ -82,7 +82,7 @@ macro_rules! names {
             timeout: concat!($prefix, "_TIMEOUT"),
             ca_file: concat!($prefix, "_CA_FILE"),
             daily_tokens: concat!($prefix, "_DAILY_TOKENS"),
-            ledger: $ledger,
+            spent_file: $spent_file,
             example: $example,
         }
     };
@@ -217,7 +217,7 @@ impl ServiceConfig {
             timeout: timeout.unwrap_or(timeout_default),
             ca_file,
             daily_tokens,
-            ledger: data_dir.join(names.ledger),
+            spent_file: data_dir.join(names.spent_file),
         })
     }
 

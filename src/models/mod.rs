@@ -6,11 +6,11 @@
 //! model that is away costs quality and nothing else, so every failure is a value that says what the
 //! caller does without.
 
+mod budget;
 mod builtin;
 mod chat;
 mod connection;
 mod embed;
-mod ledger;
 mod rerank;
 mod service;
 

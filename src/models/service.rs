@@ -12,8 +12,8 @@ use hyper::{HeaderMap, Request, StatusCode, Uri};
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
+use super::budget::Budget;
 use super::connection::{Address, Connections};
-use super::ledger::Ledger;
 use crate::blocking::blocking;
 use crate::breaker::{Breaker, Circuit, spread};
 use crate::config::{Names, ServiceConfig};
@@ -93,7 +93,7 @@ pub(super) struct Service {
     answered: AtomicU64,
     failed: AtomicU64,
     tokens: AtomicU64,
-    ledger: Arc<Ledger>,
+    budget: Arc<Budget>,
     spent_today: AtomicU64,
 }
 
@@ -148,7 +148,7 @@ impl Service {
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             tokens: AtomicU64::new(0),
-            ledger: Arc::new(Ledger::new(&config.ledger, config.daily_tokens)),
+            budget: Arc::new(Budget::new(&config.spent_file, config.daily_tokens)),
             spent_today: AtomicU64::new(0),
         })
     }
@@ -243,18 +243,18 @@ impl Service {
 
     /// Takes tokens of the day's budget.
     async fn take(&self, tokens: u64) -> std::result::Result<(), Failure> {
-        let ledger = Arc::clone(&self.ledger);
-        let taken = ledger_turn(move || ledger.take(tokens)).await;
+        let budget = Arc::clone(&self.budget);
+        let taken = budget_turn(move || budget.take(tokens)).await;
         let variable = self.names.daily_tokens;
-        let why = match (taken, self.ledger.budget) {
+        let why = match (taken, self.budget.daily_tokens) {
             (Ok(Some(spent)), _) => {
                 self.spent_today.store(spent, Relaxed);
                 return Ok(());
             }
             // Without a budget it is only counted.
             (_, None) => return Ok(()),
-            (Ok(None), Some(budget)) => {
-                format!("the {budget} tokens of {variable} are used up until midnight UTC")
+            (Ok(None), Some(limit)) => {
+                format!("the {limit} tokens of {variable} are used up until midnight UTC")
             }
             (Err(error), Some(_)) => format!("{variable} cannot be kept: {error}"),
         };
@@ -265,8 +265,8 @@ impl Service {
     /// says why.
     async fn settle(&self, taken: u64, tokens: u64) {
         self.tokens.fetch_add(tokens, Relaxed);
-        let ledger = Arc::clone(&self.ledger);
-        if let Ok(Some(spent)) = ledger_turn(move || ledger.settle(taken, tokens)).await {
+        let budget = Arc::clone(&self.budget);
+        if let Ok(Some(spent)) = budget_turn(move || budget.settle(taken, tokens)).await {
             self.spent_today.store(spent, Relaxed);
         }
     }
@@ -340,7 +340,7 @@ impl Service {
     }
 }
 
-async fn ledger_turn(
+async fn budget_turn(
     turn: impl FnOnce() -> std::io::Result<Option<u64>> + Send + 'static,
 ) -> Result<Option<u64>> {
     blocking(move || turn().map_err(|error| Error::Io(error.to_string()))).await

@@ -1,11 +1,12 @@
 //! Where transcripts lie.
 
-use crate::order::{sort, sort_by, sort_by_key};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::order::{sort, sort_by, sort_by_key};
 
 /// Folders beside a session's transcript that hold no turns: the conversations of its subagents
 /// and the long outputs of its tools.

@@ -73,13 +73,13 @@ pub(super) async fn context(
         Some(silence) if context.text.is_empty() => {
             silence.reason().to_owned() + &degraded_line(context.degraded.as_deref())
         }
-        _ => context.text + &not_condensed(condense, context.degraded.as_deref()),
+        _ => context.text + &done_without(condense, context.degraded.as_deref()),
     })
 }
 
-/// Why nothing was left out, for a caller who waited for it.
-fn not_condensed(condense: bool, degraded: Option<&str>) -> String {
+/// What a caller who waited for a model had to do without.
+fn done_without(condense: bool, degraded: Option<&str>) -> String {
     let reason = degraded.filter(|_| condense);
-    let say = |reason| format!("\nDegraded, not condensed: {reason}.");
+    let say = |reason| format!("\nDegraded: {reason}.");
     reason.map(say).unwrap_or_default()
 }

@@ -12,25 +12,25 @@ use std::path::{Path, PathBuf};
 /// leaves the old one or the new one.
 const LINE_BYTES: usize = "2026-11-27 18446744073709551615\n".len();
 
-/// Keeps count in a file.
-pub(super) struct Ledger {
+/// A day's tokens, counted in a file.
+pub(super) struct Budget {
     path: PathBuf,
     /// How many tokens a day may cost, if that matters.
-    pub budget: Option<u64>,
+    pub daily_tokens: Option<u64>,
 }
 
-impl Ledger {
-    pub fn new(path: &Path, budget: Option<u64>) -> Self {
+impl Budget {
+    pub fn new(path: &Path, daily_tokens: Option<u64>) -> Self {
         let path = path.to_owned();
-        Self { path, budget }
+        Self { path, daily_tokens }
     }
 
     /// Takes so many of today's tokens, unless fewer are left, and returns what is spent with them.
     pub fn take(&self, tokens: u64) -> io::Result<Option<u64>> {
         self.change(|spent| {
             let spent = spent.saturating_add(tokens);
-            self.budget
-                .is_none_or(|budget| spent <= budget)
+            self.daily_tokens
+                .is_none_or(|limit| spent <= limit)
                 .then_some(spent)
         })
     }
@@ -98,8 +98,8 @@ mod tests {
     fn a_day_has_one_budget_whoever_spends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("embed.spent");
-        let ledger = || Ledger::new(&path, Some(100));
-        let (one, other) = (ledger(), ledger());
+        let budget = || Budget::new(&path, Some(100));
+        let (one, other) = (budget(), budget());
         assert_eq!(one.take(60).unwrap(), Some(60));
         assert_eq!(other.take(41).unwrap(), None);
         assert_eq!(other.take(40).unwrap(), Some(100));
@@ -111,10 +111,10 @@ mod tests {
         std::fs::write(&path, "nonsense").unwrap();
         assert_eq!(one.take(1).unwrap(), Some(1));
         assert_eq!(std::fs::read(&path).unwrap().len(), LINE_BYTES);
-        assert_eq!(Ledger::new(&path, None).take(100).unwrap(), Some(101));
-        let deeper = Ledger::new(&folder.path().join("a/b"), Some(1));
+        assert_eq!(Budget::new(&path, None).take(100).unwrap(), Some(101));
+        let deeper = Budget::new(&folder.path().join("a/b"), Some(1));
         assert_eq!(deeper.take(1).unwrap(), Some(1));
-        let nowhere = Ledger::new(&path.join("a"), Some(1));
+        let nowhere = Budget::new(&path.join("a"), Some(1));
         assert!(nowhere.take(1).is_err());
     }
 }
