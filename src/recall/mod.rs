@@ -428,7 +428,7 @@ async fn ranked(means: Means<'_>, asked: Asked, semantic: Option<Semantic>) -> R
         match words::ask(store, wanted, semantic, &ranking).await {
             Ok(said) => {
                 ranking = blocking(move || {
-                    words::weigh(&mut ranking, said, held);
+                    words::weigh(&mut ranking, said, held, left_out);
                     Ok(ranking)
                 })
                 .await?;

@@ -28,7 +28,7 @@ fn another_word_for_the_same_is_found(home: Home) {
     // The built-in table finds nothing by itself in the same language.
     let plain = Server::start(&home);
     assert_eq!(found(&plain, "defective automobile"), Vec::<String>::new());
-    assert_eq!(vectors(&plain)["model"], json!("builtin-1"));
+    assert_eq!(vectors(&plain)["model"], json!("builtin-2"));
 }
 
 on_every_store!(what_is_forgotten_or_replaced_is_not_near_any_more);

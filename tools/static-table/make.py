@@ -9,6 +9,7 @@ import numpy as np
 
 import distil
 import evaluate
+import quantise
 import table
 
 HERE = pathlib.Path(__file__).parent
@@ -32,19 +33,15 @@ GOLDEN = [
 
 def made(taught, dimension, parts, english_rows, chinese_words, name):
     """A table with so many rows of each language."""
-    rows, mean, axes = distil.english(taught, dimension)
-    kept = distil.most_useful(taught, english_rows)
-    words, more = distil.chinese(taught, mean, axes, chinese_words)
-    more = distil.same_length(more, rows)
-    keys = [taught.keys[i] for i in kept] + words
-    return table.Table(name, keys, np.vstack([rows[kept], more]), parts)
+    keys, rows, held, wanted = distil.distilled(taught, dimension, english_rows, chinese_words)
+    return table.Table(name, keys, *quantise.quantised(rows, parts, held, wanted))
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", help="where teach.py kept what it was told")
     parser.add_argument("evaluation", help="where the evaluation files are")
-    parser.add_argument("--name", default="builtin-1")
+    parser.add_argument("--name", default="builtin-2")
     parser.add_argument("--dimension", type=int, default=96)
     parser.add_argument("--parts", type=int, default=24)
     parser.add_argument("--english", type=int, default=13000, help="WordPieces")
@@ -71,7 +68,7 @@ def main():
             "made_with": {k: v for k, v in vars(asked).items() if k not in ("folder", "evaluation")},
         },
         "sources": json.loads((HERE / "sources.json").read_text(encoding="utf-8")),
-        "sentences": len(taught.texts),
+        "sentences": {"english": len(taught.texts), "chinese": len(taught.said)},
         "recall_at_10": {
             name: {"words": round(lexical, 1), "table": round(alone, 1), "both": round(both, 1)}
             for name, (lexical, alone, both) in scores.items()

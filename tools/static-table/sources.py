@@ -1,4 +1,4 @@
-"""The texts that the table is distilled from, out of packages whose licences are clear.
+"""The texts and words that the table is distilled from, out of packages whose licences are clear.
 
 None of this text is in the table: it only says at which points the teachers are asked.
 """
@@ -13,8 +13,7 @@ CHARS_MIN, CHARS_MAX = 15, 400
 
 
 def sentences(folder, stdlib, counts):
-    """English sentences, `counts` of each source, in an order that the seed decides, each with the
-    name of its source."""
+    """English sentences, `counts` of each source, in an order that the seed decides."""
     draw = random.Random(SEED)
     found = {
         "wordnet": wordnet(folder, draw),
@@ -23,14 +22,14 @@ def sentences(folder, stdlib, counts):
         "manpages": manpages(folder),
         "dialogues": dialogues(folder),
     }
-    chosen = {}
+    chosen = set()
     for name, texts in found.items():
         texts = [re.sub(r"\s+", " ", text).strip() for text in texts]
         texts = sorted({text for text in texts if CHARS_MIN <= len(text) <= CHARS_MAX})
         draw.shuffle(texts)
         print(f"{name}: {len(texts)} found, {min(counts[name], len(texts))} taken", flush=True)
-        chosen.update((text, name) for text in texts[: counts[name]])
-    chosen = sorted(chosen.items())
+        chosen.update(texts[: counts[name]])
+    chosen = sorted(chosen)
     draw.shuffle(chosen)
     return chosen
 
@@ -91,7 +90,16 @@ def manpages(folder):
 
 def dialogues(folder):
     """Small talk (chatterbot-corpus, BSD-3-Clause)."""
-    for path in sorted(glob.glob(f"{folder}/chatterbot_corpus/**/english/*.yml", recursive=True)):
+    yield from said(folder, "english")
+
+
+def chinese_dialogues(folder):
+    """The same in Chinese, sorted."""
+    return sorted(text for text in set(said(folder, "*chinese")) if len(text) > 3)
+
+
+def said(folder, language):
+    for path in sorted(glob.glob(f"{folder}/chatterbot_corpus/**/{language}/*.yml", recursive=True)):
         with open(path, encoding="utf-8") as file:
             for line in file:
                 line = re.sub(r"^[\s-]+", "", line).strip()
@@ -99,15 +107,37 @@ def dialogues(folder):
                     yield line
 
 
-def chinese_words(folder, count):
-    """The most frequent words of two to four characters, every character of them, and how frequent
-    each is (jieba's dictionary, MIT)."""
-    frequency = {}
+def dictionary(folder):
+    """Words of one to four characters, how frequent, and of which kind (jieba's dictionary, MIT)."""
     with open(f"{folder}/jieba-0.42.1/jieba/dict.txt", encoding="utf-8") as lines:
         for line in lines:
-            word, number, _ = line.split()
+            word, number, kind = line.split()
             if re.fullmatch(r"[\u4e00-\u9fff]{1,4}", word):
-                frequency[word] = float(number)
+                yield word, float(number), kind
+
+
+# Kinds of words by the dictionary's letters, what of all words each shall be, and what else counts.
+CHINESE_KINDS = {"n": 0.55, "v": 0.3, "a": 0.1, "ns": 0.05}
+CHINESE_ALIKE = {"vn": "v", "an": "a", "nz": "n", "nr": "n", "i": "a", "l": "n"}
+
+
+def chinese_kinds(folder, count):
+    """The most frequent nouns, verbs, adjectives and places."""
+    found = {kind: [] for kind in CHINESE_KINDS}
+    for word, number, kind in dictionary(folder):
+        kind = CHINESE_ALIKE.get(kind, kind)
+        if kind in found:
+            found[kind].append((-number, word))
+    return {
+        kind: [word for _, word in sorted(found[kind])[: int(count * share)]]
+        for kind, share in CHINESE_KINDS.items()
+    }
+
+
+def chinese_words(folder, count):
+    """The most frequent words of two to four characters, every character of them, and how frequent
+    each is."""
+    frequency = {word: number for word, number, _ in dictionary(folder)}
     total = sum(frequency.values())
     chars = {}
     for word, number in frequency.items():

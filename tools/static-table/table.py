@@ -5,7 +5,6 @@ import numpy as np
 
 from words import words
 
-CODES = 256
 LENGTH_STEPS, LENGTH_OFFSET = 16.0, 14.0
 KEY_BYTES_MAX, WORD_CHARS_MAX = 24, 4
 MASK = (1 << 64) - 1
@@ -39,64 +38,13 @@ def keys_of(text, find):
     return [row for row in rows if row is not None]
 
 
-def cluster(points, draw, rounds=20):
-    """256 points that stand for all: k-means."""
-    centres = points[draw.choice(len(points), CODES, replace=False)].copy()
-    for _ in range(rounds):
-        nearest = assign(points, centres)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, points)
-        counts = np.bincount(nearest, minlength=CODES)
-        centres[counts > 0] = sums[counts > 0] / counts[counts > 0, None]
-        empty = np.flatnonzero(counts == 0)
-        centres[empty] = points[draw.choice(len(points), len(empty), replace=False)]
-    return centres
-
-
-def assign(points, centres):
-    nearest = np.empty(len(points), np.int64)
-    squares = (centres ** 2).sum(1)
-    for start in range(0, len(points), 8192):
-        stretch = points[start:start + 8192]
-        nearest[start:start + 8192] = (squares - 2 * stretch @ centres.T).argmin(1)
-    return nearest
-
-
-def balanced(directions, parts, draw):
-    """A rotation after which every part has as much to tell: directions of large and of small
-    spread are dealt out, then mixed within their part, so that every sign counts alike."""
-    dimension = directions.shape[1]
-    spread, basis = np.linalg.eigh(directions.T @ directions / len(directions))
-    width = dimension // parts
-    dealt, product = [[] for _ in range(parts)], np.zeros(parts)
-    for axis in np.argsort(-spread):
-        open_parts = [p for p in range(parts) if len(dealt[p]) < width]
-        part = min(open_parts, key=lambda p: product[p])
-        dealt[part].append(axis)
-        product[part] += np.log(spread[axis] + 1e-9) + 40
-    columns = []
-    for axes in dealt:
-        mixed, _ = np.linalg.qr(draw.normal(size=(width, width)))
-        columns.append(basis[:, axes] @ mixed)
-    return np.hstack(columns)
-
-
 class Table:
     """Rows by key, quantised."""
 
-    def __init__(self, name, keys, rows, parts, seed=7):
-        draw = np.random.default_rng(seed)
-        rows = np.asarray(rows, np.float64)
-        lengths = np.maximum(np.linalg.norm(rows, axis=1), 1e-9)
-        directions = rows / lengths[:, None]
-        rotation = balanced(directions, parts, draw)
-        directions = directions @ rotation
-        self.name, self.parts = name, parts
-        self.width = rows.shape[1] // parts
-        stretches = np.split(directions, parts, axis=1)
-        books = [cluster(stretch, draw) for stretch in stretches]
-        self.codes = np.stack([assign(s, b) for s, b in zip(stretches, books)], 1).astype(np.uint8)
-        self.set_books(np.stack(books))
+    def __init__(self, name, keys, codes, books, lengths):
+        self.name, self.parts, self.width = name, len(books), books.shape[2]
+        self.codes = codes
+        self.set_books(books)
         steps = np.round((np.log2(lengths / np.median(lengths)) + LENGTH_OFFSET) * LENGTH_STEPS)
         self.lengths = np.clip(steps, 0, 255).astype(np.uint8)
         self.order(keys)

