@@ -1,10 +1,8 @@
 //! Contexts from which a model leaves out what the question does not need.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use super::remember;
+use super::{remember, whatever_it_does};
 use crate::harness::{Ask, Embedder, Home, KEY, Mood, Server, finish, on_every_store};
 
 const QUERY: &str = "gateway";
@@ -111,22 +109,7 @@ fn more_fits_into_a_condensed_context(home: Home) {
 
 on_every_store!(without_an_answer_a_context_is_whole);
 fn without_an_answer_a_context_is_whole(home: Home) {
-    let moods = [
-        Mood::Status(401, None),
-        Mood::Status(429, Some(1)),
-        Mood::Status(500, None),
-        Mood::Slow(Duration::from_secs(3)),
-        Mood::Drip,
-        Mood::Garbage,
-        Mood::Close,
-        Mood::Flood,
-    ];
-    let homes: Vec<Home> = moods.iter().map(|_| home.another()).collect();
-    std::thread::scope(|scope| {
-        for (home, mood) in homes.iter().zip(&moods) {
-            scope.spawn(move || does_without(home, mood));
-        }
-    });
+    whatever_it_does(&home, &[], does_without);
 }
 
 fn does_without(home: &Home, mood: &Mood) {

@@ -5,33 +5,23 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{OTHERS, all_made, found, remember, search, serve, vectors};
+use super::{OTHERS, all_made, found, remember, search, serve, vectors, whatever_it_does};
 use crate::harness::{Embedder, Home, KEY, Mood, eventually, finish, on_every_store, skipped};
 
 const WANTED: &str = "The blue car is broken since Monday";
 
 on_every_store!(nothing_is_lost_whatever_the_service_does);
 fn nothing_is_lost_whatever_the_service_does(home: Home) {
-    let moods = [
-        Mood::Status(401, None),
-        Mood::Status(429, Some(1)),
-        Mood::Status(500, None),
-        Mood::Status(302, None),
-        Mood::Slow(Duration::from_secs(2)),
-        Mood::Drip,
-        Mood::Garbage,
-        Mood::Dimension(65),
-        Mood::TooFew,
-        Mood::Zeros,
-        Mood::Close,
-        Mood::Flood,
-    ];
-    let homes: Vec<Home> = moods.iter().map(|_| home.another()).collect();
-    std::thread::scope(|scope| {
-        for (home, mood) in homes.iter().zip(&moods) {
-            scope.spawn(move || survives(home, mood));
-        }
-    });
+    whatever_it_does(
+        &home,
+        &[
+            Mood::Status(302, None),
+            Mood::Dimension(65),
+            Mood::TooFew,
+            Mood::Zeros,
+        ],
+        survives,
+    );
 }
 
 fn survives(home: &Home, mood: &Mood) {

@@ -9,9 +9,11 @@ mod pgvector;
 mod reranking;
 mod upgrade;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Ask, Embedder, Home, Server, eventually};
+use crate::harness::{Ask, Embedder, Home, Mood, Server, eventually};
 
 /// A server whose vectors this service makes.
 fn serve(home: &Home, embedder: &Embedder, more: &[(&str, &str)]) -> Server {
@@ -74,3 +76,27 @@ const OTHERS: &[&str] = &[
     "Invoices are rendered with Typst instead of LaTeX",
     "The cache keeps sessions for twenty minutes",
 ];
+
+/// What any service can do to those who ask it.
+const FAILURES: [Mood; 8] = [
+    Mood::Status(401, None),
+    Mood::Status(429, Some(1)),
+    Mood::Status(500, None),
+    Mood::Slow(Duration::from_secs(3)),
+    Mood::Drip,
+    Mood::Garbage,
+    Mood::Close,
+    Mood::Flood,
+];
+
+/// Checks what Sage does about each of those, and about what only this kind of service can do; each
+/// in a home of its own, all at once.
+fn whatever_it_does(home: &Home, beside: &[Mood], check: fn(&Home, &Mood)) {
+    let moods: Vec<&Mood> = FAILURES.iter().chain(beside).collect();
+    let homes: Vec<Home> = moods.iter().map(|_| home.another()).collect();
+    std::thread::scope(|scope| {
+        for (home, mood) in homes.iter().zip(moods) {
+            scope.spawn(move || check(home, mood));
+        }
+    });
+}

@@ -1,10 +1,8 @@
 //! A model that puts the best in order, and what happens without it.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use super::{found, remember, search};
+use super::{found, remember, search, whatever_it_does};
 use crate::harness::{Ask, Embedder, Home, KEY, Mood, Server, eventually, finish, on_every_store};
 
 /// By words the first is the better answer to [`QUERY`], by meaning the second.
@@ -112,23 +110,7 @@ fn pages_are_cut_from_one_order(home: Home) {
 
 on_every_store!(without_an_answer_the_order_is_that_of_the_ranking);
 fn without_an_answer_the_order_is_that_of_the_ranking(home: Home) {
-    let moods = [
-        Mood::Status(401, None),
-        Mood::Status(429, Some(1)),
-        Mood::Status(500, None),
-        Mood::Slow(Duration::from_secs(3)),
-        Mood::Drip,
-        Mood::Garbage,
-        Mood::TooFew,
-        Mood::Close,
-        Mood::Flood,
-    ];
-    let homes: Vec<Home> = moods.iter().map(|_| home.another()).collect();
-    std::thread::scope(|scope| {
-        for (home, mood) in homes.iter().zip(&moods) {
-            scope.spawn(move || does_without(home, mood));
-        }
-    });
+    whatever_it_does(&home, &[Mood::TooFew], does_without);
 }
 
 fn does_without(home: &Home, mood: &Mood) {
