@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::evidence::{Evidence, LeftOut};
-use super::near::Near;
+use super::near::{MEANING_WEIGHT, Near, with_session};
 use super::weights::{UTTERANCES, Weights, inverse_frequency, saturation};
 use crate::memory::{Kind, Timestamp};
 use crate::order::{sort, sort_by};
@@ -40,11 +40,6 @@ const PAIRS_KNOWN_MAX: usize = 100;
 /// When relevance is judged, a word in a turn beside counts so much of one in the turn itself: at the
 /// same silence on foreign questions half a point of recall at 10 more than at 1.
 const HELD_BESIDE: f64 = 0.7;
-
-/// How much of a score is nearness in meaning, where a model says how near. With a small model .5
-/// finds 3 points more by association and 8 less where questions name the wrong speaker, which is
-/// less than words alone find (docs/recall.md).
-const MEANING_WEIGHT: f64 = 0.35;
 
 /// What a memory gains that was said at a time which the query names: worth half a point of recall
 /// at 10 on LoCoMo, where one question in ten names one; beyond that words lose too much.
@@ -91,6 +86,13 @@ struct Best<'a> {
     /// The concepts that it holds, and how much of each.
     held: Vec<(usize, f64)>,
     passage: &'a Candidate,
+}
+
+impl Best<'_> {
+    /// Its session and its place there, if it is a turn.
+    fn turn(&self) -> Option<(i64, i64)> {
+        self.place.filter(|_| self.kind == Kind::Turn)
+    }
 }
 
 /// Places beside the best turns that are not among the candidates: an answer may lack every word
@@ -186,8 +188,12 @@ pub(super) fn rank(
     let nearest = near.by_memory(found);
     if !nearest.is_empty() {
         let most = largest(&scores);
-        for (score, memory) in scores.iter_mut().zip(&around.best) {
-            let near = nearest.get(&memory.memory).map_or(0.0, |(near, _)| *near);
+        let own = |memory: &Best<'_>| nearest.get(&memory.memory).map_or(0.0, |(near, _)| *near);
+        let mut near: Vec<f64> = around.best.iter().map(own).collect();
+        if left_out.keeps(Evidence::Session) {
+            near = with_session(&near, around.best.iter().map(Best::turn));
+        }
+        for (score, near) in scores.iter_mut().zip(near) {
             *score = (1.0 - MEANING_WEIGHT) * *score + MEANING_WEIGHT * most * near;
         }
     }
@@ -216,7 +222,7 @@ pub(super) fn rank(
                 Ranked {
                     memory: memory.memory,
                     passage: shown.passage,
-                    place: memory.place.filter(|_| memory.kind == Kind::Turn),
+                    place: memory.turn(),
                     range: shown.range.clone(),
                     may_have_pair: place >= PAIRS_KNOWN_MAX || has_pair(shown),
                     score,

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Semantic;
 use super::evidence::{Evidence, LeftOut};
-use super::near::chance;
+use super::near::{MEANING_WEIGHT, chance, with_session};
 use super::rank::{Ranked, Ranking};
 use crate::error::Result;
 use crate::order::{sort_by, sort_by_key};
@@ -16,15 +16,6 @@ use crate::store::{CandidateQuery, Candidates, Nearest, Store};
 /// So many of the best by words are weighed. 200 find as much (within 0.1 points of recall at 10), for
 /// twice the rows.
 const WEIGHED_MAX: usize = 100;
-
-/// How much of a score is nearness: at .35 questions about code find 1 point less of recall at 10
-/// (docs/recall.md).
-const WEIGHT: f64 = 0.45;
-
-/// How much of a turn's nearness is that of the nearest in its session, which a conversation is about.
-/// Without it questions that name the wrong speaker lose 1.5 points of recall at 10, and 3 of the order
-/// (MRR).
-const FROM_SESSION: f64 = 0.5;
 
 /// Below this relevance everything stored is compared. Questions that share only common characters
 /// or words with what is stored stay below.
@@ -130,7 +121,7 @@ pub(super) fn weigh(ranking: &mut Ranking, said: Said, held: Held, left_out: Lef
     let scores = ranking.memories.iter().map(|found| found.score);
     let top = scores.fold(f64::MIN_POSITIVE, f64::max);
     for (found, near) in ranking.memories.iter_mut().zip(nearness) {
-        found.score = (1.0 - WEIGHT) * found.score + WEIGHT * top * near;
+        found.score = (1.0 - MEANING_WEIGHT) * found.score + MEANING_WEIGHT * top * near;
     }
     // Of equal ones the first stays first.
     sort_by(&mut ranking.memories, |a, b| b.score.total_cmp(&a.score));
@@ -148,19 +139,9 @@ fn nearness(memories: &[Ranked], cosines: &HashMap<i64, f32>, left_out: LeftOut)
         let cosine = cosines.get(&found.passage);
         cosine.map_or(0.0, |cosine| 1.0 - f64::from((most - cosine) / span))
     };
-    let is_shared = left_out.keeps(Evidence::Session);
-    let session = |found: &Ranked| Some(found.place.filter(|_| is_shared)?.0);
-    let mut best_of_session: HashMap<i64, f64> = HashMap::new();
-    for found in memories {
-        if let Some(session) = session(found) {
-            let best = best_of_session.entry(session).or_default();
-            *best = best.max(own(found));
-        }
+    let own: Vec<f64> = memories.iter().map(own).collect();
+    match left_out.keeps(Evidence::Session) {
+        true => with_session(&own, memories.iter().map(|found| found.place)),
+        false => own,
     }
-    let with_session = |found: &Ranked| {
-        let own = own(found);
-        let best = session(found).and_then(|session| best_of_session.get(&session));
-        own + FROM_SESSION * (best.copied().unwrap_or(own) - own)
-    };
-    memories.iter().map(with_session).collect()
 }
