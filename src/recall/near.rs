@@ -103,3 +103,15 @@ pub(super) fn chance(count: u64) -> f64 {
 
 /// Among fewer, chance has as much room as among so many: a background of a handful is a guess.
 const CHANCE_COUNT_MIN: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_nearer_where_its_session_is_about_the_matter() {
+        let places = [Some((1, 0)), Some((1, 7)), Some((2, 0)), None];
+        let near = with_session(&[0.2, 0.8, 0.2, 0.2], places.into_iter());
+        assert_eq!(near, [0.5, 0.8, 0.2, 0.2]);
+    }
+}
